@@ -1,0 +1,41 @@
+//! The words of farcall: what a call, a message and a status are.
+//!
+//! This crate knows no IO, no runtime, no clock and no wire; it can be read in one sitting, in the
+//! order of the re-exports below. Formats (JSON, MessagePack, protobuf, …) implement [`Sink`] and
+//! [`Source`]; user types implement [`Put`], [`Take`] and [`Message`], almost always by
+//! `#[derive(Message)]`; wires turn bytes into [`Call`]s and back.
+
+mod call;
+mod dynamic;
+mod fault;
+mod format;
+mod limits;
+mod message;
+mod meta;
+mod routes;
+mod schema;
+mod status;
+mod text;
+mod time;
+mod trace;
+mod values;
+
+pub use call::{Call, Ticket};
+pub use dynamic::{Next, Value};
+pub use fault::{Fault, Why};
+pub use format::{Compress, Format};
+pub use limits::{Bounds, Limits};
+pub use message::{At, END, Message, OneOf, Part, Put, Shaped, Sink, Source, Take};
+pub use meta::{Meta, MetaWalk};
+pub use routes::{Found, MethodId, Routes};
+pub use schema::{Field, Kind, Names, Pack, Schema, Shape};
+pub use status::{Code, Origin, Result, Sent, Status};
+pub use text::Str;
+pub use time::Timestamp;
+pub use trace::{Traced, trace_fault};
+
+/// Helpers that generated code builds its constant tables with. Not part of the stable API.
+#[doc(hidden)]
+pub mod tables {
+    pub use crate::schema::{dense, dense_len, join, sorted};
+}

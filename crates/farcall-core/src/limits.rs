@@ -1,0 +1,128 @@
+//! Every bound in the system, its default, and what happens there.
+
+use std::time::Duration;
+
+/// Every bound in the system. All are finite by default; a refusal names the field.
+///
+/// ```
+/// use farcall_core::Limits;
+/// let limits = Limits { calls_per_connection: 256, ..Limits::default() };
+/// # assert_eq!(limits.calls_per_connection, 256);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one message on the wire. Default 16 MiB. A longer one closes the connection, because
+    /// its end cannot be waited for.
+    pub message_bytes: usize,
+    /// Bytes one compressed body may unfold to. Default 16 MiB. A call beyond it is refused.
+    pub unfolded_bytes: usize,
+    /// Memory that the values of one body may take beyond the body itself: items of lists, entries of
+    /// maps, boxes. Default 64 MiB. A body beyond it is refused.
+    pub decoded_bytes: usize,
+    /// Levels of nesting in a body. Default 100, as protobuf's implementations. A deeper one is
+    /// refused.
+    pub body_depth: u32,
+    /// Bytes of metadata of one call. Default 64 KiB. A longer block closes the connection.
+    pub meta_bytes: usize,
+    /// Bytes of a service or method name. Default 1 KiB. A longer one closes the connection.
+    pub name_bytes: usize,
+    /// Calls of one connection that run at once. Default 1,024. When all are taken, the connection is
+    /// not read until one is free.
+    pub calls_per_connection: usize,
+    /// Connections a server holds at once. Default 65,536. Beyond it, new ones are closed at once.
+    pub connections: usize,
+    /// Unwritten bytes a server keeps for one connection. Default 4 MiB, and always room for one
+    /// reply. Beyond it, the connection's calls are not started and it is not read until the peer has
+    /// read.
+    pub output_bytes: usize,
+    /// Time a peer has to take some of the output waiting for it. Default 30 s. Then the connection is
+    /// closed: it does not read.
+    pub write_stall: Duration,
+    /// Bytes read in one turn before output is written and others are let run. Default 256 KiB.
+    pub turn_bytes: usize,
+    /// Calls started in one turn before output is written and others are let run. Default 256.
+    pub turn_calls: usize,
+    /// Time one turn may take before output is written and others are let run. Default 2 ms; a handler
+    /// that does not wait is not interrupted.
+    pub turn_time: Duration,
+    /// Time a handler may hold its worker before it is counted and named in a warning. Default 10 ms.
+    pub hold_time: Duration,
+    /// Time a connection may say nothing before its first byte. Default 60 s. Then it is closed.
+    pub silence: Duration,
+    /// Time from the first byte of a message to its last head byte, and from then on for each
+    /// `message_bytes / 64` of its body. Default 10 s. Then the connection is closed.
+    pub head_time: Duration,
+    /// Time a connection that has completed a message may stay without a call. Default none: it is
+    /// never closed for idleness.
+    pub idle: Option<Duration>,
+    /// Calls one client connection has in flight. Default 16,384. Beyond it, calls wait their turn
+    /// within their deadline.
+    pub calls_in_flight: usize,
+    /// Unwritten bytes a client keeps for one connection. Default 64 MiB. Beyond it, calls wait their
+    /// turn within their deadline.
+    pub client_output_bytes: usize,
+    /// Time to open a connection. Default 3 s.
+    pub connect_time: Duration,
+    /// The deadline of a unary call that names none; it is sent along. Default 10 s. `None`: such calls
+    /// wait for ever.
+    pub call_time: Option<Duration>,
+    /// Time between two attempts to reconnect: the first, doubling up to the second, each less a
+    /// random quarter. Default 50 ms to 5 s.
+    pub reconnect: (Duration, Duration),
+    /// Time running calls have to finish when a server is told to stop. Default 30 s.
+    pub drain_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        const KIB: usize = 1024;
+        const MIB: usize = 1024 * KIB;
+        Limits {
+            message_bytes: 16 * MIB,
+            unfolded_bytes: 16 * MIB,
+            decoded_bytes: 64 * MIB,
+            body_depth: 100,
+            meta_bytes: 64 * KIB,
+            name_bytes: KIB,
+            calls_per_connection: 1024,
+            connections: 65_536,
+            output_bytes: 4 * MIB,
+            write_stall: Duration::from_secs(30),
+            turn_bytes: 256 * KIB,
+            turn_calls: 256,
+            turn_time: Duration::from_millis(2),
+            hold_time: Duration::from_millis(10),
+            silence: Duration::from_secs(60),
+            head_time: Duration::from_secs(10),
+            idle: None,
+            calls_in_flight: 16_384,
+            client_output_bytes: 64 * MIB,
+            connect_time: Duration::from_secs(3),
+            call_time: Some(Duration::from_secs(10)),
+            reconnect: (Duration::from_millis(50), Duration::from_secs(5)),
+            drain_time: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Limits {
+    /// The bounds that apply inside a body.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { depth: self.body_depth, decoded_bytes: self.decoded_bytes }
+    }
+}
+
+/// The bounds that a format holds while it reads or writes one body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// See [`Limits::body_depth`].
+    pub depth: u32,
+    /// See [`Limits::decoded_bytes`].
+    pub decoded_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Limits::default().bounds()
+    }
+}

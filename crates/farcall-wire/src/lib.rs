@@ -1,0 +1,23 @@
+//! The wires and the formats of farcall, without IO.
+//!
+//! Every protocol is a pure state machine ([`Wire`]): bytes in, events out, replies appended to an
+//! output queue. Every body format is a sink and a source ([`format`]). Nothing here knows a socket, a
+//! clock or a runtime; time is an argument, memory is bounded by [`Limits`](farcall_core::Limits).
+//!
+//! To add a protocol: (1) a folder here with a [`Protocol`] and its [`Wire`]; (2) a line in
+//! [`sniff::PROTOCOLS`]; (3) recorded bytes of a real peer in its tests, fed whole, byte by byte and cut
+//! at every offset; (4) the real peer in the peers' matrix.
+
+pub mod compress;
+mod cursor;
+pub mod format;
+mod out;
+pub mod rpcx;
+pub mod sniff;
+mod wire;
+
+pub use out::Out;
+pub use wire::{
+    Broken, CallHead, Control, Event, Fed, Head, Mark, Protocol, Reply, ReplyHead, Side, Sniff,
+    Unknown, Wire,
+};
