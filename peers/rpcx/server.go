@@ -1,0 +1,70 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"github.com/smallnest/rpcx/server"
+)
+
+func runServer(args []string) int {
+	flags := flag.NewFlagSet("server", flag.ExitOnError)
+	addr := flags.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
+	untilStdin := flags.Bool("until-stdin-closes", false, "exit when stdin is closed")
+	_ = flags.Parse(args)
+	return serve(*addr, *untilStdin, server.NewServer())
+}
+
+func runBenchServer(args []string) int {
+	flags := flag.NewFlagSet("bench-server", flag.ExitOnError)
+	addr := flags.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
+	untilStdin := flags.Bool("until-stdin-closes", false, "exit when stdin is closed")
+	asyncWrite := flags.Bool("async-write", false, "use rpcx's WithAsyncWrite")
+	gateway := flags.Bool("gateway", true, "keep rpcx's HTTP gateway and JSON-RPC on the port")
+	_ = flags.Parse(args)
+
+	var options []server.OptionFn
+	if *asyncWrite {
+		options = append(options, server.WithAsyncWrite())
+	}
+	s := server.NewServer(options...)
+	s.DisableHTTPGateway = !*gateway
+	s.DisableJSONRPC = !*gateway
+	return serve(*addr, *untilStdin, s)
+}
+
+// serve runs until the process is killed or, when asked to, until stdin closes
+// (so that the server does not outlive the test that started it).
+func serve(addr string, untilStdin bool, s *server.Server) int {
+	if err := register(s); err != nil {
+		return fail(err)
+	}
+	// The listener is ours because rpcx's Serve does not tell the chosen port
+	// before it accepts.
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fail(err)
+	}
+	// os.Stdout is unbuffered: the line is out when Printf returns, and
+	// connections are queued by the kernel from here on.
+	fmt.Printf("listening on %s\n", listener.Addr())
+
+	served := make(chan error, 1)
+	go func() { served <- s.ServeListener("tcp", listener) }()
+	stdinClosed := make(chan struct{})
+	if untilStdin {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			close(stdinClosed)
+		}()
+	}
+	select {
+	case err := <-served:
+		return fail(err)
+	case <-stdinClosed:
+		return 0
+	}
+}
