@@ -29,6 +29,10 @@ pub struct Limits {
     /// Calls of one connection that run at once. Default 1,024. When all are taken, the connection is
     /// not read until one is free.
     pub calls_per_connection: usize,
+    /// Calls that wait on a whole server at once, those of closed connections included (one-way calls
+    /// are finished when their caller is gone). Default 65,536. Beyond it, calls that must wait are
+    /// refused.
+    pub calls: usize,
     /// Connections a server holds at once. Default 65,536. Beyond it, new ones are closed at once.
     pub connections: usize,
     /// Unwritten bytes a server keeps for one connection. Default 4 MiB, and always room for one
@@ -49,8 +53,8 @@ pub struct Limits {
     pub hold_time: Duration,
     /// Time a connection may say nothing before its first byte. Default 60 s. Then it is closed.
     pub silence: Duration,
-    /// Time from the first byte of a message to its last head byte, and from then on for each
-    /// `message_bytes / 64` of its body. Default 10 s. Then the connection is closed.
+    /// Time a message that has begun has to be complete, or at least to bring another
+    /// `message_bytes / 1024`. Default 10 s (16 KiB). Then the connection is closed.
     pub head_time: Duration,
     /// Time a connection that has completed a message may stay without a call. Default none: it is
     /// never closed for idleness.
@@ -85,6 +89,7 @@ impl Default for Limits {
             meta_bytes: 64 * KIB,
             name_bytes: KIB,
             calls_per_connection: 1024,
+            calls: 65_536,
             connections: 65_536,
             output_bytes: 4 * MIB,
             write_stall: Duration::from_secs(30),

@@ -1,0 +1,280 @@
+//! The client: connect, call, share.
+
+mod call;
+mod driver;
+mod link;
+mod over;
+mod slots;
+
+pub use call::{Call, CallMeta, Oneway};
+pub use over::Over;
+
+use crate::{
+    server::MethodInfo,
+    target::{Address, Target},
+};
+use bytes::Bytes;
+use call::To;
+use farcall_core::{Compress, Format, Limits, Status, Value};
+use farcall_wire::sniff;
+use link::Link;
+use over::Connector;
+use std::{
+    fmt,
+    future::poll_fn,
+    marker::PhantomData,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// A client of one server. Cheap to clone, shared by any number of tasks, over one connection that is
+/// opened when it is needed and reopened when it was lost.
+///
+/// Options set on a client are the defaults of its calls; clones keep their own.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) handle: Arc<Handle>,
+    pub(crate) defaults: Defaults,
+}
+
+/// What the clones of a client hold together; the last one to go closes the connection.
+pub(crate) struct Handle {
+    pub(crate) link: Arc<Link>,
+    connector: Mutex<Option<Connector>>,
+}
+
+impl Handle {
+    fn take_connector(&self) -> Option<Connector> {
+        self.connector.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.link.close();
+    }
+}
+
+/// What a call does unless it says otherwise.
+#[derive(Clone)]
+pub(crate) struct Defaults {
+    pub(crate) format: Format,
+    pub(crate) compress: Compress,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) meta: Option<Arc<Vec<(String, String)>>>,
+    pub(crate) service: Option<Arc<str>>,
+}
+
+/// A typed client: what `#[service]` makes beside a service's trait.
+pub trait ServiceClient: Sized {
+    /// The service's name.
+    const SERVICE: &'static str;
+    /// Calls through this client.
+    fn from_client(client: Client) -> Self;
+}
+
+impl ServiceClient for Client {
+    const SERVICE: &'static str = "";
+    fn from_client(client: Client) -> Client {
+        client
+    }
+}
+
+impl Client {
+    /// Connects to `PROTOCOL[+TRANSPORT]://HOST:PORT`.
+    pub async fn connect(url: impl AsRef<str>) -> Result<Client, Status> {
+        Client::builder(url).build().await
+    }
+
+    /// A client that connects when it is first used.
+    pub fn lazy(url: impl AsRef<str>) -> Result<Client, Status> {
+        Client::builder(url).lazy()
+    }
+
+    /// A client with settings of its own.
+    pub fn builder(url: impl AsRef<str>) -> ClientBuilder<Client> {
+        ClientBuilder::new(url)
+    }
+
+    /// A client over a server in this process, or over a stream of the caller's; rpcx is spoken.
+    pub fn over(io: impl Over) -> Client {
+        let protocol = sniff::PROTOCOLS[0];
+        let target = Target { protocol, address: Address::Given, service: None, method: None };
+        Client::new(target, Limits::default(), Connector::Over(io.into_box()))
+    }
+
+    fn new(target: Target, limits: Limits, connector: Connector) -> Client {
+        let defaults = Defaults {
+            format: Format::MsgPack,
+            compress: Compress::None,
+            timeout: limits.call_time,
+            meta: None,
+            service: None,
+        };
+        let link = Arc::new(Link::new(target, limits));
+        let connector = Mutex::new(Some(connector));
+        Client { handle: Arc::new(Handle { link, connector }), defaults }
+    }
+
+    #[inline]
+    pub(crate) fn link(&self) -> &Link {
+        &self.handle.link
+    }
+
+    /// Gives calls this long; servers are told. Default 10 s (`Limits::call_time`).
+    #[must_use]
+    pub fn deadline(mut self, time: Duration) -> Client {
+        self.defaults.timeout = Some(time);
+        self
+    }
+
+    /// Sends metadata along with every call.
+    #[must_use]
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Client {
+        let meta = self.defaults.meta.get_or_insert_default();
+        Arc::make_mut(meta).push((key.into(), value.into()));
+        self
+    }
+
+    /// Encodes bodies this way. Default MessagePack, as Go's rpcx client.
+    #[must_use]
+    pub fn format(mut self, format: Format) -> Client {
+        self.defaults.format = format;
+        self
+    }
+
+    /// Compresses bodies this way, if it is worth it. Default not at all.
+    #[must_use]
+    pub fn compress(mut self, compress: Compress) -> Client {
+        self.defaults.compress = compress;
+        self
+    }
+
+    /// Calls typed methods under this service name instead of their own.
+    #[must_use]
+    pub fn named(mut self, service: impl Into<String>) -> Client {
+        self.defaults.service = Some(Arc::from(service.into()));
+        self
+    }
+
+    /// Where the client calls.
+    pub fn target(&self) -> &Target {
+        &self.link().target
+    }
+
+    /// Waits until the connection is open, for as long as one attempt takes.
+    pub async fn ready(&self) -> Result<(), Status> {
+        let link = self.link();
+        if link.claim_driver() {
+            self.handle.start_driver()?;
+        }
+        let failures = link.failures();
+        poll_fn(|cx| link.poll_ready(cx.waker(), failures)).await
+    }
+
+    /// Calls a method of a `#[service]`.
+    #[inline]
+    pub fn method<Req, Resp>(&self, info: &'static MethodInfo, request: Req) -> Call<Req, Resp> {
+        Call::new(self.clone(), To::Static(info), request)
+    }
+
+    /// Calls by name, without types: `client.call("Arith.Mul", json!({"A": 6, "B": 7}))`. The last dot
+    /// splits service and method.
+    pub fn call(&self, name: impl AsRef<str>, request: Value) -> Call<Value, Value> {
+        self.call_as(name, request)
+    }
+
+    /// Calls by name, with types.
+    pub fn call_as<Req, Resp>(&self, name: impl AsRef<str>, request: Req) -> Call<Req, Resp> {
+        let name = name.as_ref();
+        let (service, method) = name.rsplit_once('.').unwrap_or(("", name));
+        let names = Arc::new((service.to_owned(), method.to_owned()));
+        let mut client = self.clone();
+        client.defaults.service = None;
+        Call::new(client, To::Named(names), request)
+    }
+
+    /// Calls by name, with bytes as they are ([`Format::Raw`]; set another format to say what they
+    /// are).
+    pub fn call_raw(&self, name: impl AsRef<str>, body: impl Into<Bytes>) -> Call<Bytes, Bytes> {
+        self.call_as(name, body.into()).format(Format::Raw)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Client").field(self.target()).finish()
+    }
+}
+
+/// A client that is being set up.
+#[must_use = "a builder does nothing until it is built"]
+pub struct ClientBuilder<C> {
+    url: String,
+    limits: Limits,
+    format: Format,
+    compress: Compress,
+    client: PhantomData<fn() -> C>,
+}
+
+impl<C: ServiceClient> ClientBuilder<C> {
+    /// For the server at this URL.
+    pub fn new(url: impl AsRef<str>) -> ClientBuilder<C> {
+        ClientBuilder {
+            url: url.as_ref().to_owned(),
+            limits: Limits::default(),
+            format: Format::MsgPack,
+            compress: Compress::None,
+            client: PhantomData,
+        }
+    }
+
+    /// Sets the limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Gives calls this long. Default 10 s.
+    pub fn deadline(mut self, time: Duration) -> Self {
+        self.limits.call_time = Some(time);
+        self
+    }
+
+    /// Encodes bodies this way. Default MessagePack.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Compresses bodies this way. Default not at all.
+    pub fn compress(mut self, compress: Compress) -> Self {
+        self.compress = compress;
+        self
+    }
+
+    /// The client; it connects when it is first used.
+    pub fn lazy(self) -> Result<C, Status> {
+        self.client().map(C::from_client)
+    }
+
+    /// The client, connected.
+    pub async fn build(self) -> Result<C, Status> {
+        let client = self.client()?;
+        client.ready().await?;
+        Ok(C::from_client(client))
+    }
+
+    fn client(self) -> Result<Client, Status> {
+        let target = Target::parse(&self.url)?;
+        let connector = Connector::Address(target.address.clone());
+        let client = Client::new(target, self.limits, connector);
+        Ok(client.format(self.format).compress(self.compress))
+    }
+}
+
+impl<C> fmt::Debug for ClientBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClientBuilder").field(&self.url).finish()
+    }
+}

@@ -1,0 +1,446 @@
+//! One connection, one owner: a task that reads, cuts, starts calls in place, and writes once a turn.
+//!
+//! A turn is bounded in calls, bytes and time, so that a busy connection lets others have theirs.
+//! Handlers that are not ready at once leave for tasks of their own and come home through `late`.
+
+mod greet;
+mod late;
+mod scratch;
+mod slots;
+mod timing;
+
+pub(crate) use late::Late;
+
+use crate::{
+    net::Stream,
+    server::{ConnInfo, Cx, Reply, Shared},
+};
+use bytes::BytesMut;
+use farcall_core::{Call, Found, Limits, MethodId, Status, Ticket};
+use farcall_wire::{Broken, Event, Fed, Head, Out, ReplyHead, Unknown, Wire};
+use late::Homecomer;
+use scratch::READ_BYTES;
+use slots::Slots;
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::Future,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+use timing::Timing;
+use tokio::time::Instant;
+
+/// The server's end of one connection.
+pub(crate) struct Conn {
+    stream: Stream,
+    shared: Arc<Shared>,
+    info: Arc<ConnInfo>,
+    late: Arc<Late>,
+    /// Opened once the first bytes have named the protocol.
+    wire: Option<Box<dyn Wire>>,
+    input: BytesMut,
+    out: Out,
+    /// Events that were cut but may not start yet: the output is full.
+    parked: VecDeque<Event>,
+    slots: Slots,
+    timing: Timing,
+    /// How many more bytes the message at hand needs; 0 when none has begun.
+    need: usize,
+    /// `input` may hold complete messages.
+    unfed: bool,
+    /// The peer has sent its last byte.
+    ended: bool,
+    draining: bool,
+    home: Vec<Homecomer>,
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(crate) enum Close {
+    /// The peer closed it, or it was drained.
+    Done,
+    /// The peer broke the protocol.
+    Broken(Broken),
+    /// It cannot be read or written.
+    Io(io::Error),
+    /// A time limit passed; the text names the limit.
+    Time(&'static str),
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Close::Done => f.write_str("done"),
+            Close::Broken(broken) => write!(f, "the peer broke the protocol: {broken}"),
+            Close::Io(error) => write!(f, "input or output failed: {error}"),
+            Close::Time(limit) => write!(f, "the peer was too slow ({limit})"),
+        }
+    }
+}
+
+/// What is left of a turn.
+struct Budget {
+    calls: usize,
+    bytes: usize,
+    until: Instant,
+    over: bool,
+}
+
+impl Conn {
+    /// The end of a connection that was just accepted.
+    pub(crate) fn new(stream: Stream, shared: Arc<Shared>) -> Conn {
+        let info = Arc::new(ConnInfo {
+            peer: stream.peer.clone(),
+            protocol: "",
+            closed: AtomicBool::new(false),
+            router: shared.router.clone(),
+        });
+        Conn {
+            stream,
+            info,
+            late: Arc::default(),
+            wire: None,
+            input: BytesMut::new(),
+            out: Out::new(),
+            parked: VecDeque::new(),
+            slots: Slots::default(),
+            timing: Timing::new(Instant::now()),
+            need: 0,
+            unfed: false,
+            ended: false,
+            draining: false,
+            home: Vec::new(),
+            shared,
+        }
+    }
+
+    /// The way to reach the connection from outside.
+    pub(crate) fn late(&self) -> &Arc<Late> {
+        &self.late
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// One turn: bring home, start what was cut, cut what was read, write, read.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
+        self.bring_home(cx);
+        let now = Instant::now();
+        let mut budget = Budget {
+            calls: self.limits().turn_calls,
+            bytes: self.limits().turn_bytes,
+            until: now + self.limits().turn_time,
+            over: false,
+        };
+        loop {
+            let broken = self.work(&mut budget, now).err();
+            if let Err(error) = self.write(cx) {
+                return Poll::Ready(Close::Io(error));
+            }
+            if let Some(broken) = broken {
+                return Poll::Ready(Close::Broken(broken));
+            }
+            if budget.over {
+                // Others first; this connection goes to the back of the queue.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if self.finished() {
+                return Poll::Ready(Close::Done);
+            }
+            if self.blocked() {
+                break;
+            }
+            if self.unfed || !self.parked.is_empty() {
+                // Writing made room for what was held back.
+                continue;
+            }
+            if self.ended || (self.draining && self.need == 0) {
+                break;
+            }
+            match self.read(cx, &mut budget) {
+                Poll::Ready(Ok(0)) => self.ended = true,
+                Poll::Ready(Ok(_)) => self.unfed = true,
+                Poll::Ready(Err(error)) => return Poll::Ready(Close::Io(error)),
+                Poll::Pending => break,
+            }
+        }
+        self.rest(cx)
+    }
+
+    /// Everything was said and done.
+    fn finished(&self) -> bool {
+        (self.ended || self.draining)
+            && self.slots.taken() == 0
+            && self.out.is_empty()
+            && self.parked.is_empty()
+            && !self.unfed
+    }
+
+    /// Nothing more may start: the slots are taken or the output is full.
+    fn blocked(&self) -> bool {
+        self.slots.taken() >= self.limits().calls_per_connection
+            || self.out.len() > self.limits().output_bytes
+    }
+
+    fn bring_home(&mut self, cx: &Context<'_>) {
+        let mut home = std::mem::take(&mut self.home);
+        self.draining |= self.late.collect(cx, &mut home);
+        if !home.is_empty() {
+            scratch::lend_tail(&mut self.out);
+        }
+        for homecomer in home.drain(..) {
+            self.slots.release(homecomer.slot);
+            self.shared.away.fetch_sub(1, Ordering::Relaxed);
+            let Some(wire) = self.wire.as_deref_mut() else { continue };
+            let entry = self.shared.router.entry(homecomer.to);
+            let ticket = homecomer.ticket;
+            homecomer.answer(Reply {
+                wire,
+                out: &mut self.out,
+                ticket: &ticket,
+                service: &entry.service,
+                method: &entry.name,
+                rules: self.shared.rules,
+                later: &mut None,
+            });
+        }
+        self.home = home;
+    }
+
+    /// Starts what was cut and cuts what was read, until nothing is left, nothing may start, or the
+    /// turn is over.
+    fn work(&mut self, budget: &mut Budget, now: Instant) -> Result<(), Broken> {
+        while !self.parked.is_empty() && !self.blocked() {
+            if let Some(event) = self.parked.pop_front() {
+                self.start(event, budget, now);
+            }
+        }
+        if !self.unfed || !self.parked.is_empty() {
+            return Ok(());
+        }
+        if self.wire.is_none() && !self.greet()? {
+            return Ok(());
+        }
+        let mut events = scratch::lend_events();
+        scratch::lend_tail(&mut self.out);
+        let mut result = Ok(());
+        while self.unfed && !self.blocked() && !budget.over && self.parked.is_empty() {
+            let free = self.limits().calls_per_connection - self.slots.taken();
+            let most = budget.calls.min(free).max(1);
+            let Some(wire) = self.wire.as_deref_mut() else { break };
+            let router = &*self.shared.router;
+            match wire.feed(&mut self.input, &mut self.out, router, &mut events, most) {
+                Ok(Fed::Full) => {}
+                Ok(Fed::Hungry { need }) => {
+                    self.need = need;
+                    self.unfed = false;
+                }
+                Err(broken) => {
+                    self.unfed = false;
+                    result = Err(broken);
+                }
+            }
+            if !events.is_empty() {
+                self.timing.message_done();
+            }
+            for event in events.drain(..) {
+                if self.out.len() > self.limits().output_bytes {
+                    self.parked.push_back(event);
+                } else {
+                    self.start(event, budget, now);
+                }
+            }
+        }
+        scratch::return_events(events);
+        result
+    }
+
+    fn start(&mut self, event: Event, budget: &mut Budget, now: Instant) {
+        budget.calls = budget.calls.saturating_sub(1);
+        match event {
+            Event::Call(call) => self.start_call(call, budget, now),
+            Event::Unknown(unknown) => self.refuse(&unknown),
+            // Nobody calls from here, so nobody answers.
+            Event::Reply(_) => {}
+        }
+        budget.over |= budget.calls == 0;
+    }
+
+    #[inline]
+    fn start_call(&mut self, call: Call, budget: &mut Budget, now: Instant) {
+        let Some(wire) = self.wire.as_deref_mut() else { return };
+        let Call { ticket, to, timeout, meta, body } = call;
+        let entry = self.shared.router.entry(to);
+        let deadline = timeout.map(|t| now + t);
+        let mut later = None;
+        let reply = Reply {
+            wire,
+            out: &mut self.out,
+            ticket: &ticket,
+            service: &entry.service,
+            method: &entry.name,
+            rules: self.shared.rules,
+            later: &mut later,
+        };
+        if timeout.is_some_and(|t| t.is_zero()) {
+            let status = Status::deadline_exceeded("the caller's deadline had passed on arrival");
+            return reply.fail(&status, &[]);
+        }
+        let conn = Arc::clone(&self.info);
+        let cx = Cx { conn, to, meta, deadline, reply_meta: Mutex::new(Vec::new()) };
+        let before = Instant::now();
+        entry.method.start(cx, body, self.shared.spawn, reply);
+        let after = Instant::now();
+        let held = after - before;
+        if held > self.shared.limits.hold_time {
+            self.shared.held(entry, held);
+        }
+        budget.over |= after >= budget.until;
+        if let Some(run) = later {
+            self.leave(ticket, to, deadline, run);
+        }
+    }
+
+    /// A handler must wait: it leaves for a task of its own.
+    fn leave(
+        &mut self,
+        ticket: Ticket,
+        to: MethodId,
+        deadline: Option<Instant>,
+        run: Pin<Box<dyn crate::server::Running>>,
+    ) {
+        if self.shared.away.fetch_add(1, Ordering::Relaxed) >= self.limits().calls {
+            self.shared.away.fetch_sub(1, Ordering::Relaxed);
+            let text = "too many calls are waiting on this server (Limits::calls)";
+            return self.refuse_call(&ticket, to, &Status::resource_exhausted(text));
+        }
+        let slot = self.slots.take();
+        let late = Arc::clone(&self.late);
+        let handle = late::send_out(late, slot, ticket, to, deadline, run);
+        // What wants no answer is finished even when its caller is gone; the rest is stopped then.
+        if !ticket.oneway {
+            self.slots.fill(slot, handle);
+        }
+    }
+
+    #[cold]
+    fn refuse_call(&mut self, ticket: &Ticket, to: MethodId, status: &Status) {
+        let Some(wire) = self.wire.as_deref_mut() else { return };
+        let entry = self.shared.router.entry(to);
+        let reply = Reply {
+            wire,
+            out: &mut self.out,
+            ticket,
+            service: &entry.service,
+            method: &entry.name,
+            rules: self.shared.rules,
+            later: &mut None,
+        };
+        reply.fail(status, &[]);
+    }
+
+    #[cold]
+    fn refuse(&mut self, unknown: &Unknown) {
+        let Some(wire) = self.wire.as_deref_mut() else { return };
+        let Unknown { ticket, found, service, method } = unknown;
+        if ticket.oneway {
+            return;
+        }
+        // The texts of Go's rpcx server (`server/server.go`), which its clients match on.
+        let status = match found {
+            Found::NoMethod => format!("rpcx: can't find method {method}"),
+            _ => format!("rpcx: can't find service {service}"),
+        };
+        let status = Status::unimplemented(status);
+        let error = Some(&status);
+        let head = ReplyHead { ticket, service, method, error, meta: &[] };
+        let mark = wire.begin(Head::Reply(head), &mut self.out);
+        wire.end(mark, &mut self.out);
+    }
+
+    /// Writes until all is written or the peer must read first.
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while !self.out.is_empty() {
+            let mut chunks = [IoSlice::new(&[]); 16];
+            let count = self.out.slices(&mut chunks);
+            match self.stream.write.poll_write(cx, &chunks[..count]) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(written)) => {
+                    self.out.advance(written);
+                    self.timing.wrote();
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Poll<io::Result<usize>> {
+        if self.input.is_empty() && self.stream.read.poll_ready(cx)?.is_pending() {
+            return Poll::Pending;
+        }
+        scratch::lend_input(&mut self.input);
+        if self.input.capacity() - self.input.len() < READ_BYTES / 16 || self.need > READ_BYTES {
+            // Memory follows what has come, never what a length claims: at most twice as much.
+            self.input.reserve(self.need.min(self.input.len()).max(READ_BYTES));
+        }
+        let read = self.stream.read.poll_read(cx, &mut self.input);
+        if let Poll::Ready(Ok(count)) = read {
+            self.timing.read(count);
+            budget.bytes = budget.bytes.saturating_sub(count);
+            budget.over |= budget.bytes == 0;
+        }
+        read
+    }
+
+    /// Nothing to do until something happens: give the buffers back and see which time limit is next.
+    fn rest(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
+        if self.input.is_empty() {
+            scratch::return_input(&mut self.input);
+        }
+        if self.out.is_empty() {
+            scratch::return_tail(&mut self.out);
+        }
+        let begun = self.need > 0 || (self.wire.is_none() && !self.input.is_empty());
+        let state = timing::State {
+            silent: self.wire.is_none() && self.input.is_empty(),
+            begun: begun && !self.blocked(),
+            unwritten: !self.out.is_empty(),
+            busy: self.slots.taken() > 0,
+        };
+        self.timing.rest(cx, state, &self.shared.limits).map(Close::Time)
+    }
+}
+
+impl Future for Conn {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        match this.turn(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(close) => {
+                this.shared.closed(&this.info, &close);
+                this.stream.write.close();
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.info.closed.store(true, Ordering::Relaxed);
+        self.slots.abort();
+        self.shared.away.fetch_sub(self.slots.taken(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,151 @@
+//! The time limits of one connection, kept by a single timer that is set only while one applies.
+
+use farcall_core::Limits;
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Since when what lasts.
+pub(super) struct Timing {
+    /// When the connection came, or its last message was complete.
+    calm_since: Instant,
+    /// When the message at hand was first seen incomplete, and how many of its bytes came since.
+    begun: Option<(Instant, usize)>,
+    /// When output was first seen waiting, or some of it was last taken.
+    stalled: Option<Instant>,
+    wrote: bool,
+    done: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// How a connection stands when it has nothing to do.
+pub(super) struct State {
+    /// It has not said a word.
+    pub(super) silent: bool,
+    /// A message has begun and is not complete.
+    pub(super) begun: bool,
+    /// Output waits for the peer.
+    pub(super) unwritten: bool,
+    /// Handlers are at work.
+    pub(super) busy: bool,
+}
+
+impl Timing {
+    pub(super) fn new(now: Instant) -> Timing {
+        Timing {
+            calm_since: now,
+            begun: None,
+            stalled: None,
+            wrote: false,
+            done: false,
+            timer: None,
+        }
+    }
+
+    /// Some output was taken by the peer.
+    pub(super) fn wrote(&mut self) {
+        self.wrote = true;
+    }
+
+    /// Some input came.
+    pub(super) fn read(&mut self, count: usize) {
+        if let Some((_, bytes)) = &mut self.begun {
+            *bytes += count;
+        }
+    }
+
+    /// A message was complete.
+    pub(super) fn message_done(&mut self) {
+        self.begun = None;
+        self.done = true;
+    }
+
+    /// Waits for the next limit that applies; ready with its name when it has passed.
+    pub(super) fn rest(
+        &mut self,
+        cx: &mut Context<'_>,
+        state: State,
+        limits: &Limits,
+    ) -> Poll<&'static str> {
+        let applies = state.silent || state.begun || state.unwritten || limits.idle.is_some();
+        if !applies {
+            // The common case: no clock is read and no timer is touched. One that still runs from
+            // earlier fires once for nothing.
+            (self.begun, self.stalled) = (None, None);
+            return self.listen(cx);
+        }
+        let now = Instant::now();
+        if std::mem::take(&mut self.done) {
+            self.calm_since = now;
+        }
+        let mut next: Option<Instant> = None;
+        let mut until = |at: Instant| next = Some(next.map_or(at, |n: Instant| n.min(at)));
+        if state.silent {
+            let end = self.calm_since + limits.silence;
+            if now >= end {
+                return Poll::Ready("Limits::silence");
+            }
+            until(end);
+        }
+        if state.begun {
+            let (since, bytes) = *self.begun.get_or_insert((now, 0));
+            if now >= since + limits.head_time {
+                // Large bodies may take long, but not for ever: each period must bring its share.
+                if bytes < limits.message_bytes / 1024 {
+                    return Poll::Ready("Limits::head_time");
+                }
+                self.begun = Some((now, 0));
+            }
+            until(self.begun.map_or(now, |b| b.0) + limits.head_time);
+        } else {
+            self.begun = None;
+        }
+        if state.unwritten {
+            if std::mem::take(&mut self.wrote) {
+                self.stalled = Some(now);
+            }
+            let end = *self.stalled.get_or_insert(now) + limits.write_stall;
+            if now >= end {
+                return Poll::Ready("Limits::write_stall");
+            }
+            until(end);
+        } else {
+            self.stalled = None;
+        }
+        if let Some(idle) = limits.idle
+            && !state.silent
+            && !state.begun
+            && !state.unwritten
+            && !state.busy
+        {
+            let end = self.calm_since + idle;
+            if now >= end {
+                return Poll::Ready("Limits::idle");
+            }
+            until(end);
+        }
+        if let Some(at) = next {
+            match &mut self.timer {
+                // An earlier alarm is good enough: it looks again.
+                Some(timer) if !timer.is_elapsed() && timer.deadline() <= at => {}
+                Some(timer) => timer.as_mut().reset(at),
+                None => self.timer = Some(Box::pin(sleep_until(at))),
+            }
+        }
+        self.listen(cx)
+    }
+
+    fn listen(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
+        if let Some(timer) = &mut self.timer
+            && !timer.is_elapsed()
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            // Look again, from the top.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,73 @@
+//! How bytes travel: a stream is a half that is read by one task and a half that may be tried from
+//! anywhere. One file per transport.
+
+use bytes::BytesMut;
+use std::{
+    fmt,
+    io::{self, IoSlice},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+mod any;
+mod memory;
+mod tcp;
+
+pub(crate) use any::wrap;
+pub(crate) use memory::{MemoryListener, dial as dial_memory, pair};
+pub(crate) use tcp::{adopt, dial as dial_tcp};
+
+/// The half that one task reads.
+pub(crate) trait ReadHalf: Send {
+    /// Ready when reading may give something. Idle connections wait here, without a buffer.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Reads into the spare capacity of `input`; 0 at the end of the stream.
+    fn poll_read(&mut self, cx: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<usize>>;
+}
+
+/// The half that is written: by the connection's task, and tried by callers that find it idle.
+pub(crate) trait WriteHalf: Send + Sync {
+    /// Writes some of `chunks`.
+    fn poll_write(&self, cx: &mut Context<'_>, chunks: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+    /// Writes some of `chunks` at once, or says `WouldBlock`. Transports that cannot, always do.
+    fn try_write(&self, chunks: &[IoSlice<'_>]) -> io::Result<usize> {
+        let _ = chunks;
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+    /// Says that nothing more will be written. The peer reads what is on its way, then the end.
+    fn close(&self);
+}
+
+/// A connection's two halves, and who is at the other end.
+pub struct Stream {
+    pub(crate) read: Box<dyn ReadHalf>,
+    pub(crate) write: Arc<dyn WriteHalf>,
+    pub(crate) peer: Peer,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP address.
+    Tcp(std::net::SocketAddr),
+    /// The same process.
+    Memory,
+    /// A stream that was handed in: nobody said who it is.
+    Unknown,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Tcp(address) => write!(f, "{address}"),
+            Peer::Memory => f.write_str("memory"),
+            Peer::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stream({})", self.peer)
+    }
+}

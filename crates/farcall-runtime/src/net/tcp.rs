@@ -1,0 +1,70 @@
+//! TCP.
+
+use super::{Peer, ReadHalf, Stream, WriteHalf};
+use bytes::BytesMut;
+use std::{
+    io::{self, IoSlice},
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tokio::{
+    io::AsyncReadExt,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
+
+/// Opens a connection.
+pub(crate) async fn dial(address: &str) -> io::Result<Stream> {
+    adopt(TcpStream::connect(address).await?)
+}
+
+/// Takes a connected socket. Small writes are sent at once: batching is the machine's work, not the
+/// kernel's.
+pub(crate) fn adopt(socket: TcpStream) -> io::Result<Stream> {
+    socket.set_nodelay(true)?;
+    let peer = Peer::Tcp(socket.peer_addr()?);
+    let (read, write) = socket.into_split();
+    Ok(Stream { read: Box::new(Read(read)), write: Arc::new(Write(write)), peer })
+}
+
+struct Read(OwnedReadHalf);
+
+impl ReadHalf for Read {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.as_ref().poll_read_ready(cx)
+    }
+    fn poll_read(&mut self, cx: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<usize>> {
+        // The future of `read_buf` holds no state between polls, so a fresh one each time is sound.
+        pin!(self.0.read_buf(input)).poll(cx)
+    }
+}
+
+struct Write(OwnedWriteHalf);
+
+impl WriteHalf for Write {
+    fn poll_write(&self, cx: &mut Context<'_>, chunks: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        loop {
+            // Try first: a socket is nearly always writable, and asking costs as much as writing.
+            match self.0.try_write_vectored(chunks) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+            ready!(self.0.as_ref().poll_write_ready(cx))?;
+        }
+    }
+    fn try_write(&self, chunks: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(chunks)
+    }
+    fn close(&self) {
+        // Dropping the owned half shuts the direction down as well; this is for a stream whose halves
+        // live on while the peer finishes.
+        let _ = socket_of(&self.0).shutdown(std::net::Shutdown::Write);
+    }
+}
+
+fn socket_of(half: &OwnedWriteHalf) -> socket2::SockRef<'_> {
+    socket2::SockRef::from(half.as_ref())
+}

@@ -1,0 +1,96 @@
+//! Listeners: accept, count, hand over; back off when the system refuses.
+
+use super::Shared;
+use crate::net::{self, MemoryListener, Stream};
+use std::{fmt, future::poll_fn, io, sync::Arc, time::Duration};
+use tokio::task::JoinSet;
+
+/// The first pause after accepting failed; each further failure in a row doubles it up to the last.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// Something that accepts connections.
+pub(super) enum Listener {
+    Tcp(tokio::net::TcpListener),
+    Memory(MemoryListener),
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listener::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => write!(f, "tcp://{address}"),
+                Err(error) => write!(f, "tcp://? ({error})"),
+            },
+            Listener::Memory(listener) => write!(f, "mem://{}", listener.name()),
+        }
+    }
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Listener::Tcp(listener) => net::adopt(listener.accept().await?.0),
+            Listener::Memory(listener) => Ok(poll_fn(|cx| listener.poll_accept(cx)).await),
+        }
+    }
+}
+
+/// Accepts on all listeners, for ever.
+pub(super) async fn accept(listeners: Vec<Listener>, shared: Arc<Shared>) {
+    let mut loops = JoinSet::new();
+    for listener in listeners {
+        loops.spawn(accept_on(listener, Arc::clone(&shared)));
+    }
+    while loops.join_next().await.is_some() {}
+}
+
+async fn accept_on(listener: Listener, shared: Arc<Shared>) {
+    let mut pause = BACK_OFF.0;
+    loop {
+        match listener.accept().await {
+            Ok(stream) => {
+                pause = BACK_OFF.0;
+                let peer = stream.peer.clone();
+                match shared.admit(stream) {
+                    Some(conn) => drop(tokio::spawn(conn)),
+                    None => tracing::warn!(%peer, "connection refused (Limits::connections)"),
+                }
+            }
+            // A peer that left between connecting and being accepted is no reason to pause.
+            Err(error) if is_peers(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, pause_ms = pause.as_millis() as u64, "accepting failed");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(BACK_OFF.1);
+            }
+        }
+    }
+}
+
+fn is_peers(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | NotConnected)
+}
+
+/// Waits for SIGINT or SIGTERM; for ever where signals cannot be had.
+#[cfg(unix)]
+pub(super) async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Waits for Ctrl-C; for ever where it cannot be had.
+#[cfg(not(unix))]
+pub(super) async fn signalled() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,257 @@
+//! Where types are erased: a method is generic until it is registered, and one virtual call after.
+
+use super::{cx::Cx, reply::Reply, router::Entry};
+use bytes::Bytes;
+use farcall_core::{Put, Status, Take};
+use pin_project_lite::pin_project;
+use std::{
+    future::Future,
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    sync::{Arc, PoisonError},
+    task::{Context, Poll, Waker},
+};
+use tokio::task;
+
+/// A method's names and how it runs. Made by `#[service]`.
+#[derive(Debug)]
+pub struct MethodInfo {
+    /// The service's name, unless the service was added under another.
+    pub service: &'static str,
+    /// The method's name.
+    pub name: &'static str,
+    /// The name of its parameter, for error paths; empty when it has none or several.
+    pub argument: &'static str,
+    /// Running it twice does what running it once does: calls may be repeated.
+    pub idempotent: bool,
+    /// Its handlers are tasks from the start.
+    pub spawn: bool,
+}
+
+/// Something that can be served: a name and methods. Made by `#[service]`.
+pub trait Service {
+    /// The name it is called by.
+    fn name(&self) -> &str;
+    /// Adds its methods.
+    fn register(self, methods: &mut Methods);
+}
+
+/// The methods of a service, while a server is being built.
+pub struct Methods {
+    pub(crate) service: String,
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Methods {
+    fn add(&mut self, info: &'static MethodInfo, method: impl Method + 'static) {
+        let (service, name) = (self.service.clone(), info.name.to_owned());
+        self.entries.push(Entry { service, name, method: Box::new(method) });
+    }
+
+    /// An async method: polled where the bytes arrived; a task once it waits.
+    pub fn unary<Req, Resp, E, F, Fut>(&mut self, info: &'static MethodInfo, run: F)
+    where
+        Req: Take + Send + 'static,
+        Resp: Put + Send + 'static,
+        E: Into<Status> + Send + 'static,
+        F: Fn(Cx, Req) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = (Cx, Result<Resp, E>)> + Send + 'static,
+    {
+        self.add(info, Unary { run, info, types: PhantomData });
+    }
+
+    /// A method that never waits: run where the bytes arrived.
+    pub fn direct<Req, Resp, E, F>(&mut self, info: &'static MethodInfo, run: F)
+    where
+        Req: Take + Send + 'static,
+        Resp: Put + Send + 'static,
+        E: Into<Status> + Send + 'static,
+        F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync + 'static,
+    {
+        self.add(info, Direct { run, info, types: PhantomData });
+    }
+
+    /// A method that blocks: run on the blocking pool.
+    pub fn blocking<Req, Resp, E, F>(&mut self, info: &'static MethodInfo, run: F)
+    where
+        Req: Take + Send + 'static,
+        Resp: Put + Send + 'static,
+        E: Into<Status> + Send + 'static,
+        F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync + 'static,
+    {
+        self.add(info, Blocking { run: Arc::new(run), info, types: PhantomData });
+    }
+}
+
+/// Runs a future on a thread that may block: what `#[method(blocking)] async fn` expands to.
+#[doc(hidden)]
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Handle::current().block_on(future)
+}
+
+/// A registered method: types erased.
+pub(crate) trait Method: Send + Sync {
+    /// Decodes, runs, and answers or leaves the handler for later. `spawn`: do not poll in place.
+    fn start(&self, cx: Cx, body: Bytes, spawn: bool, reply: Reply<'_>);
+}
+
+/// A handler at work, or done and not yet answered: one box for both, so that a call which waits
+/// allocates no more than its task.
+pub(crate) trait Running: Send {
+    /// Polls the handler. A panic makes it ready.
+    fn poll_run(self: Pin<&mut Self>, waker: &mut Context<'_>) -> Poll<()>;
+    /// Writes the answer.
+    fn answer(self: Pin<&mut Self>, reply: Reply<'_>);
+}
+
+type Types<Req, Resp, E> = PhantomData<fn(Req) -> Result<Resp, E>>;
+
+struct Unary<F, Req, Resp, E> {
+    run: F,
+    info: &'static MethodInfo,
+    types: Types<Req, Resp, E>,
+}
+
+impl<Req, Resp, E, F, Fut> Method for Unary<F, Req, Resp, E>
+where
+    Req: Take + Send + 'static,
+    Resp: Put + Send + 'static,
+    E: Into<Status> + Send + 'static,
+    F: Fn(Cx, Req) -> Fut + Send + Sync,
+    Fut: Future<Output = (Cx, Result<Resp, E>)> + Send + 'static,
+{
+    fn start(&self, cx: Cx, body: Bytes, spawn: bool, reply: Reply<'_>) {
+        let request = match reply.decode::<Req>(body, self.info.argument) {
+            Ok(request) => request,
+            Err(status) => return reply.fail(&status, &[]),
+        };
+        let mut run = Box::pin(Run { future: Some((self.run)(cx, request)), done: None });
+        // The first poll has a waker of its own: a handler that waits moves to a task, which polls it
+        // again with the right one, and this connection is not woken for nothing.
+        let first = &mut Context::from_waker(Waker::noop());
+        if !spawn && !self.info.spawn && run.as_mut().poll_run(first).is_ready() {
+            run.as_mut().answer(reply);
+        } else {
+            reply.later(run);
+        }
+    }
+}
+
+pin_project! {
+    struct Run<Fut, Resp, E> {
+        #[pin]
+        future: Option<Fut>,
+        done: Option<(Cx, Result<Resp, E>)>,
+    }
+}
+
+impl<Fut, Resp, E> Running for Run<Fut, Resp, E>
+where
+    Resp: Put + Send,
+    E: Into<Status> + Send,
+    Fut: Future<Output = (Cx, Result<Resp, E>)> + Send,
+{
+    #[inline]
+    fn poll_run(self: Pin<&mut Self>, waker: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        // tokio's budget belongs to the task: after some operations in one turn, ready resources would
+        // answer "pending" and calls would become tasks for nothing. The turn is bounded elsewhere.
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| pin!(task::coop::unconstrained(future)).poll(waker)));
+        match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(done)) => *this.done = Some(done),
+            // The panic hook has said what happened; nothing of it crosses the wire.
+            Err(_) => *this.done = None,
+        }
+        this.future.set(None);
+        Poll::Ready(())
+    }
+
+    #[inline]
+    fn answer(self: Pin<&mut Self>, reply: Reply<'_>) {
+        match self.project().done.take() {
+            Some((cx, result)) => finish(&cx, result, reply),
+            None => reply.fail(&panicked(), &[]),
+        }
+    }
+}
+
+#[inline]
+fn finish<Resp: Put, E: Into<Status>>(cx: &Cx, result: Result<Resp, E>, reply: Reply<'_>) {
+    let meta = cx.reply_meta.lock().unwrap_or_else(PoisonError::into_inner);
+    match result {
+        Ok(value) => reply.ok(&value, &meta),
+        Err(error) => reply.fail(&error.into(), &meta),
+    }
+}
+
+#[cold]
+fn panicked() -> Status {
+    Status::internal("[service internal error]: the handler panicked")
+}
+
+struct Direct<F, Req, Resp, E> {
+    run: F,
+    info: &'static MethodInfo,
+    types: Types<Req, Resp, E>,
+}
+
+impl<Req, Resp, E, F> Method for Direct<F, Req, Resp, E>
+where
+    Req: Take + Send + 'static,
+    Resp: Put + Send + 'static,
+    E: Into<Status> + Send + 'static,
+    F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync,
+{
+    fn start(&self, cx: Cx, body: Bytes, _spawn: bool, reply: Reply<'_>) {
+        let request = match reply.decode::<Req>(body, self.info.argument) {
+            Ok(request) => request,
+            Err(status) => return reply.fail(&status, &[]),
+        };
+        match catch_unwind(AssertUnwindSafe(|| (self.run)(&cx, request))) {
+            Ok(result) => finish(&cx, result, reply),
+            Err(_) => reply.fail(&panicked(), &[]),
+        }
+    }
+}
+
+struct Blocking<F, Req, Resp, E> {
+    run: Arc<F>,
+    info: &'static MethodInfo,
+    types: Types<Req, Resp, E>,
+}
+
+impl<Req, Resp, E, F> Method for Blocking<F, Req, Resp, E>
+where
+    Req: Take + Send + 'static,
+    Resp: Put + Send + 'static,
+    E: Into<Status> + Send + 'static,
+    F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync + 'static,
+{
+    fn start(&self, cx: Cx, body: Bytes, _spawn: bool, reply: Reply<'_>) {
+        let request = match reply.decode::<Req>(body, self.info.argument) {
+            Ok(request) => request,
+            Err(status) => return reply.fail(&status, &[]),
+        };
+        let run = Arc::clone(&self.run);
+        let work = task::spawn_blocking(move || {
+            let result = run(&cx, request);
+            (cx, result)
+        });
+        // A panic of the work comes out of the join handle; raising it again lets `Run` treat it as
+        // every other.
+        let future = async move {
+            match work.await {
+                Ok(done) => done,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => std::future::pending().await,
+                },
+            }
+        };
+        reply.later(Box::pin(Run { future: Some(future), done: None }));
+    }
+}

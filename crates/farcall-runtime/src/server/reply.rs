@@ -1,0 +1,118 @@
+//! The right and the duty to answer one call.
+
+use super::method::Running;
+use bytes::Bytes;
+use farcall_core::{Bounds, Code, Origin, Put, Status, Take, Ticket};
+use farcall_wire::{Head, Out, ReplyHead, Wire, compress, format};
+use std::pin::Pin;
+
+/// The right and the duty to answer one call: at once, or later.
+pub(crate) struct Reply<'a> {
+    pub(crate) wire: &'a mut dyn Wire,
+    pub(crate) out: &'a mut Out,
+    pub(crate) ticket: &'a Ticket,
+    pub(crate) service: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) rules: Rules,
+    /// Where a handler that must wait is left for the connection to find.
+    pub(crate) later: &'a mut Option<Pin<Box<dyn Running>>>,
+}
+
+/// The limits that apply to one call's bodies.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) bounds: Bounds,
+    pub(crate) unfolded_bytes: usize,
+    pub(crate) message_bytes: usize,
+}
+
+impl Reply<'_> {
+    /// Unfolds and decodes the argument. `argument` is its name, for error paths.
+    #[inline]
+    pub(crate) fn decode<T: Take>(&self, body: Bytes, argument: &'static str) -> Result<T, Status> {
+        let body = compress::unfold(self.ticket.compress, body, self.rules.unfolded_bytes)
+            .map_err(|e| Status::invalid_argument(e.to_string()))?;
+        format::decode(self.ticket.format, &body, self.rules.bounds).map_err(|fault| {
+            let fault = if argument.is_empty() { fault } else { fault.in_field(argument) };
+            refused_body(self.ticket, fault)
+        })
+    }
+
+    /// Answers with a value.
+    #[inline]
+    pub(crate) fn ok<T: Put>(self, value: &T, meta: &[(String, String)]) {
+        if self.ticket.oneway {
+            return;
+        }
+        let Reply { wire, out, ticket, service, method, rules, .. } = self;
+        let head = ReplyHead { ticket, service, method, error: None, meta };
+        let mark = wire.begin(Head::Reply(head), out);
+        let body = mark.body;
+        let encoded = format::encode(ticket.format, value, rules.bounds, out.tail());
+        let length = out.tail().len() - body;
+        match encoded {
+            Ok(()) if length <= rules.message_bytes => wire.end(mark, out),
+            refused => {
+                wire.abandon(mark, out);
+                let status = match refused {
+                    Err(fault) => Status::internal(format!("the reply cannot be written: {fault}")),
+                    Ok(()) => Status::resource_exhausted(format!(
+                        "the reply has {length} bytes; the limit is {} (Limits::message_bytes)",
+                        rules.message_bytes
+                    )),
+                };
+                write_failure(wire, out, ticket, service, method, &status, meta);
+            }
+        }
+    }
+
+    /// Answers with a failure.
+    #[cold]
+    pub(crate) fn fail(self, status: &Status, meta: &[(String, String)]) {
+        if self.ticket.oneway {
+            return;
+        }
+        let Reply { wire, out, ticket, service, method, .. } = self;
+        // What another peer told this server is not this server's to repeat: its text may name things
+        // that the caller must not see.
+        let foreign = (status.origin() == Origin::Remote)
+            .then(|| Status::new(Code::Internal, "a call that this service depends on failed"));
+        let status = foreign.as_ref().unwrap_or(status);
+        write_failure(wire, out, ticket, service, method, status, meta);
+    }
+
+    /// Leaves a handler that must wait for the connection to run.
+    pub(crate) fn later(self, run: Pin<Box<dyn Running>>) {
+        *self.later = Some(run);
+    }
+}
+
+fn write_failure(
+    wire: &mut dyn Wire,
+    out: &mut Out,
+    ticket: &Ticket,
+    service: &str,
+    method: &str,
+    status: &Status,
+    meta: &[(String, String)],
+) {
+    let head = ReplyHead { ticket, service, method, error: Some(status), meta };
+    let mark = wire.begin(Head::Reply(head), out);
+    wire.end(mark, out);
+}
+
+#[cold]
+fn refused_body(ticket: &Ticket, fault: farcall_core::Fault) -> Status {
+    match ticket.format {
+        // The words of Go's server for a format without a codec.
+        farcall_core::Format::Other(number) => {
+            Status::unimplemented(format!("can not find codec for {number}"))
+        }
+        farcall_core::Format::Thrift => Status::unimplemented(
+            "can not find codec for 4 (thrift bodies are not built yet)".to_owned(),
+        ),
+        format => {
+            Status::invalid_argument(format!("the {format} argument cannot be read: {fault}"))
+        }
+    }
+}

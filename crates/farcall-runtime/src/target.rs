@@ -1,0 +1,159 @@
+//! One URL shape everywhere: `PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method[?option=value…]` for
+//! calls, `TRANSPORT://HOST:PORT` for listening.
+
+use farcall_core::Status;
+use farcall_wire::{Protocol, sniff};
+use std::fmt;
+
+/// Where and how to call.
+#[derive(Clone)]
+pub struct Target {
+    /// The protocol spoken.
+    pub protocol: &'static dyn Protocol,
+    /// Where the server is.
+    pub address: Address,
+    /// The service in the path, if any.
+    pub service: Option<String>,
+    /// The method in the path, if any.
+    pub method: Option<String>,
+}
+
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// `host:port`; the host may be a name, an IPv4 address, or an IPv6 address in brackets.
+    Tcp(String),
+    /// The name of a listener in this process.
+    Memory(String),
+    /// A stream that was handed in.
+    Given,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => f.write_str(address),
+            Address::Memory(name) => write!(f, "mem://{name}"),
+            Address::Given => f.write_str("a given stream"),
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({}://{}", self.protocol.name(), self.address)?;
+        self.service.iter().chain(&self.method).try_for_each(|part| write!(f, "/{part}"))?;
+        f.write_str(")")
+    }
+}
+
+fn bad(url: &str, why: impl fmt::Display) -> Status {
+    Status::invalid_argument(format!("`{url}` is not a target: {why}"))
+        .with_hint("a target is PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method")
+}
+
+impl Target {
+    /// Reads a target URL. Errors name what is wrong with it.
+    pub fn parse(url: &str) -> Result<Target, Status> {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Err(bad(url, "it has no `://`"));
+        };
+        let (protocol, transport) = scheme.split_once('+').unwrap_or((scheme, "tcp"));
+        let Some(protocol) = sniff::by_name(protocol) else {
+            let known: Vec<_> = sniff::PROTOCOLS.iter().map(|p| p.name()).collect();
+            let known = known.join(", ");
+            return Err(bad(url, format!("protocol `{protocol}` is not built; built: {known}")));
+        };
+        let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
+        if let Some(option) = options.split('&').find(|o| !o.is_empty()) {
+            let name = option.split('=').next().unwrap_or(option);
+            return Err(bad(url, format!("option `{name}` is not built yet")));
+        }
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let address = match transport {
+            "tcp" => Address::Tcp(host_and_port(host).map_err(|why| bad(url, why))?),
+            "mem" if host.is_empty() => return Err(bad(url, "it names no memory listener")),
+            "mem" => Address::Memory(host.to_owned()),
+            other => {
+                let why = format!("transport `{other}` is not built; built: tcp, mem");
+                return Err(bad(url, why));
+            }
+        };
+        let mut parts = path.split('/').filter(|part| !part.is_empty()).map(str::to_owned);
+        let (service, method) = (parts.next(), parts.next());
+        if parts.next().is_some() {
+            return Err(bad(url, "the path has more than Service/Method"));
+        }
+        Ok(Target { protocol, address, service, method })
+    }
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// `tcp://HOST:PORT`; port 0 takes a free one.
+    Tcp(String),
+    /// `mem://NAME`
+    Memory(String),
+}
+
+impl Listen {
+    /// Reads a URL to listen on.
+    pub fn parse(url: &str) -> Result<Listen, Status> {
+        let wrong = |why: String| {
+            Status::invalid_argument(format!("cannot listen on `{url}`: {why}"))
+                .with_hint("listen on tcp://HOST:PORT or mem://NAME")
+        };
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Err(wrong("it has no `://`".to_owned()));
+        };
+        let rest = rest.trim_end_matches('/');
+        match scheme {
+            "tcp" => Ok(Listen::Tcp(host_and_port(rest).map_err(|why| wrong(why.to_owned()))?)),
+            "mem" if !rest.is_empty() => Ok(Listen::Memory(rest.to_owned())),
+            "mem" => Err(wrong("it names no memory listener".to_owned())),
+            other => Err(wrong(format!("transport `{other}` is not built; built: tcp, mem"))),
+        }
+    }
+}
+
+fn host_and_port(text: &str) -> Result<String, &'static str> {
+    let Some((host, port)) = text.rsplit_once(':') else { return Err("it has no port") };
+    if host.is_empty() {
+        return Err("it has no host");
+    }
+    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+        return Err("an IPv6 address goes in brackets: [::1]:8972");
+    }
+    match port.parse::<u16>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("its port is not a number from 0 to 65535"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets() {
+        let target = Target::parse("rpcx://127.0.0.1:8972/Arith/Mul").expect("a good one");
+        assert_eq!(format!("{target:?}"), "Target(rpcx://127.0.0.1:8972/Arith/Mul)");
+        let target = Target::parse("rpcx+mem://here").expect("a good one");
+        assert_eq!(target.address, Address::Memory("here".into()));
+        for (url, why) in [
+            ("127.0.0.1:1", "no `://`"),
+            ("smtp://h:1", "protocol `smtp` is not built"),
+            ("rpcx+quic://h:1", "transport `quic` is not built"),
+            ("rpcx://h", "no port"),
+            ("rpcx://:1", "no host"),
+            ("rpcx://::1:1", "in brackets"),
+            ("rpcx://h:70000", "0 to 65535"),
+            ("rpcx://h:1/a/b/c", "more than Service/Method"),
+            ("rpcx://h:1?ca=f", "option `ca`"),
+        ] {
+            let status = Target::parse(url).expect_err(url);
+            assert!(status.text().contains(why), "{status}");
+        }
+    }
+}
