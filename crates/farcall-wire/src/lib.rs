@@ -9,6 +9,7 @@
 //! at every offset; (4) the real peer in the peers' matrix.
 
 pub mod compress;
+mod cursor;
 pub mod format;
 mod out;
 pub mod rpcx;
