@@ -15,8 +15,12 @@ mod choice;
 mod message;
 mod names;
 mod oneof;
+mod service;
 mod table;
 mod types;
+
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 
@@ -123,6 +127,5 @@ pub fn message(input: TokenStream) -> TokenStream {
 /// - `spawn`: it is a task of its own from the start.
 #[proc_macro_attribute]
 pub fn service(args: TokenStream, item: TokenStream) -> TokenStream {
-    let _ = args;
-    item
+    service::expand(args.into(), item.into()).into()
 }
