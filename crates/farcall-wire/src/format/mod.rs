@@ -10,6 +10,8 @@ pub mod json;
 pub mod msgpack;
 pub mod protobuf;
 pub mod raw;
+#[cfg(test)]
+mod tests;
 mod utf8;
 
 /// Appends `value` to `out`. On a fault, which names the path to the field, `out` is as before.
@@ -36,6 +38,18 @@ pub fn decode<T: Take>(format: Format, body: &Bytes, bounds: Bounds) -> Result<T
         Format::Json => json::decode(body, bounds),
         Format::Raw => raw::decode(body),
         other => Err(Fault::new(unknown(other))),
+    }
+}
+
+/// Shorter slices of a frame are copied: twenty bytes must not keep alive the block they came in.
+const SHARE_FROM: usize = 256;
+
+/// Bytes at a place in the frame: shared if they are long, copied if they are short.
+fn share(frame: &Bytes, start: usize, end: usize) -> Bytes {
+    if end - start < SHARE_FROM {
+        Bytes::copy_from_slice(&frame[start..end])
+    } else {
+        frame.slice(start..end)
     }
 }
 
