@@ -53,6 +53,24 @@ fn share(frame: &Bytes, start: usize, end: usize) -> Bytes {
     }
 }
 
+/// Whether `bytes` begin with `key`, the ready-made key of the expected field. Keys are short: two words
+/// that may overlap cover most, where a call to compare memory costs more than the comparison.
+#[inline(always)]
+fn begins_with(bytes: &[u8], key: &[u8]) -> bool {
+    let Some(bytes) = bytes.get(..key.len()) else { return false };
+    match key.len() {
+        8..=16 => {
+            bytes.first_chunk::<8>() == key.first_chunk::<8>()
+                && bytes.last_chunk::<8>() == key.last_chunk::<8>()
+        }
+        4..8 => {
+            bytes.first_chunk::<4>() == key.first_chunk::<4>()
+                && bytes.last_chunk::<4>() == key.last_chunk::<4>()
+        }
+        _ => bytes == key,
+    }
+}
+
 fn unknown(format: Format) -> Why {
     match format {
         Format::Thrift => Why::Unsupported { format: "thrift", what: "bodies in this version" },

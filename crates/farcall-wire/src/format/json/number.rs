@@ -165,9 +165,14 @@ mod tests {
             write_f64(v, &mut out);
             assert_eq!(String::from_utf8_lossy(&out), text);
         }
-        for (v, text) in
-            [(0.1_f32, "0.1"), (1e21, "1e+21"), (1e-6, "0.000001"), (16777216.0, "16777216")]
-        {
+        for (v, text) in [
+            (0.1_f32, "0.1"),
+            (1e21, "1e+21"),
+            (1e-6, "0.000001"),
+            (16777216.0, "16777216"),
+            (1e-7, "1e-7"),
+            (f32::MAX, "3.4028235e+38"),
+        ] {
             let mut out = Vec::new();
             write_f32(v, &mut out);
             assert_eq!(String::from_utf8_lossy(&out), text);

@@ -5,7 +5,7 @@
 
 use super::parser::{KEY, LATER, Reader, VALUE};
 use super::{number, time};
-use crate::format::{SHARE_FROM, utf8};
+use crate::format::{SHARE_FROM, begins_with, utf8};
 use farcall_core::{
     At, END, Fault, Kind, Names, Next, Pack, Part, Schema, Shape, Source, Str, Timestamp, Why,
 };
@@ -21,7 +21,7 @@ impl Source for Reader<'_> {
             self.peek();
             let index = match schema.fields.get(at.b) {
                 Some(field)
-                    if self.src.as_bytes()[self.pos..].starts_with(field.json_key.as_bytes()) =>
+                    if begins_with(&self.src.as_bytes()[self.pos..], field.json_key.as_bytes()) =>
                 {
                     self.pos += field.json_key.len();
                     at.b

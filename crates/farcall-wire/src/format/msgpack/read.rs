@@ -5,7 +5,7 @@
 
 use super::marker;
 use super::parser::{AS_ARRAY, Integer, Reader};
-use crate::format::{share, utf8};
+use crate::format::{begins_with, share, utf8};
 use bytes::Bytes;
 use farcall_core::{
     At, END, Fault, Kind, Names, Next, Pack, Part, Schema, Shape, Source, Str, Timestamp, Why,
@@ -38,7 +38,7 @@ impl Source for Reader<'_> {
             at.a -= 1;
             let expected = schema.fields.get(at.b);
             let index = match expected {
-                Some(field) if self.buf[self.pos..].starts_with(field.packed_key) => {
+                Some(field) if begins_with(&self.buf[self.pos..], field.packed_key) => {
                     self.pos += field.packed_key.len();
                     at.b += 1;
                     at.b - 1

@@ -7,7 +7,7 @@ mod protobuf;
 mod raw;
 mod types;
 
-use super::{decode, encode};
+use super::{begins_with, decode, encode};
 use bytes::Bytes;
 use farcall_core::{Bounds, Fault, Format, Put, Str, Take, Value, Why};
 use std::collections::{BTreeMap, HashMap};
@@ -262,4 +262,20 @@ fn choices_between_types() {
         round(&Order { what, ..Order::blank() });
     }
     round(&Tree { children: vec![Tree::blank(), Tree { children: vec![Tree::blank()] }] });
+}
+
+#[test]
+fn keys_are_compared_whole() {
+    let key: Vec<u8> = (1..=40).collect();
+    for len in 0..key.len() {
+        let key = &key[..len];
+        assert!(begins_with(key, key));
+        assert!(begins_with(&[key, &[0]].concat(), key));
+        for changed in 0..len {
+            let mut other = key.to_vec();
+            other[changed] ^= 0x80;
+            assert!(!begins_with(&other, key), "{len} {changed}");
+            assert!(!begins_with(&key[..changed], key));
+        }
+    }
 }
