@@ -5,8 +5,9 @@
 //! of `google.protobuf.Int64Value` and its siblings. Points in time and lengths of time are
 //! `google.protobuf.Timestamp` and `google.protobuf.Duration`.
 //!
-//! What protobuf cannot tell apart: an absent list or map from an empty one, and at the root an absent
-//! message from an empty one (both are read as absent where the type is an `Option`).
+//! What protobuf cannot tell apart: an absent map, or list of anything but numbers, from an empty one;
+//! and at the root an absent message from a blank one. They are read as absent where the type is an
+//! `Option`.
 
 mod parser;
 mod read;
