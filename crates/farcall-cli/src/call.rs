@@ -9,7 +9,7 @@ use crate::{
 use bytes::Bytes;
 use farcall::{
     Bounds, Client, ClientBuilder, Format, Limits, Meta, Status, Target, Value,
-    __private::format::json,
+    format::decode_within,
 };
 use std::{
     io::Read,
@@ -264,7 +264,7 @@ pub(crate) fn read(argument: Option<&str>, codec: Format) -> Result<Bytes, Strin
 
 /// Reads JSON.
 pub(crate) fn parse(text: &Bytes) -> Result<Value, String> {
-    json::decode(text, Bounds::default())
+    decode_within(Format::Json, text.clone(), Bounds::default())
         .map_err(|fault| format!("the argument is not JSON: {fault}"))
 }
 

@@ -143,14 +143,11 @@ impl BenchmarkMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use farcall::{Bounds, Format, __private::format};
+    use farcall::{Format, format::encode_to_vec};
 
     #[test]
     fn the_sample_has_581_bytes() {
-        let mut out = Vec::new();
-        let encoded =
-            format::encode(Format::Protobuf, &BenchmarkMessage::sample(), Bounds::default(), &mut out);
-        assert_eq!(encoded, Ok(()));
-        assert_eq!(out.len(), 581);
+        let bytes = encode_to_vec(Format::Protobuf, &BenchmarkMessage::sample());
+        assert_eq!(bytes.map(|bytes| bytes.len()), Ok(581));
     }
 }

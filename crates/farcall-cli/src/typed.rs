@@ -4,8 +4,8 @@
 use crate::{kinds::Kinds, message581::BenchmarkMessage, services::*};
 use bytes::Bytes;
 use farcall::{
-    Bounds, Client, Fault, Meta, Status, Value,
-    __private::{Put, Take, format::json},
+    Bounds, Client, Fault, Format, Meta, Put, Status, Take, Value,
+    format::{decode_within, encode_to_vec},
 };
 use std::pin::Pin;
 
@@ -42,7 +42,7 @@ where
     Req: Put + Take + Send + 'static,
     Resp: Put + Take + Send + 'static,
 {
-    let request: Req = json::decode(text, Bounds::default())?;
+    let request: Req = decode_within(Format::Json, text.clone(), Bounds::default())?;
     let answer = send::<Req, Resp>(client, name, request, oneway);
     Ok(Box::pin(async move {
         let Some((reply, meta)) = answer.await? else { return Ok(None) };
@@ -74,7 +74,6 @@ where
 
 /// What a value looks like from outside.
 pub(crate) fn to_value<T: Put>(value: &T) -> Result<Value, Fault> {
-    let mut text = Vec::new();
-    json::encode(value, Bounds::default(), &mut text)?;
-    json::decode(&Bytes::from(text), Bounds::default())
+    let text = encode_to_vec(Format::Json, value)?;
+    decode_within(Format::Json, text, Bounds::default())
 }

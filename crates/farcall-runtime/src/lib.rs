@@ -6,6 +6,7 @@
 //! (append to the shared output, wait in a slot) → `client/driver.rs` (one task reads and writes).
 
 pub mod client;
+mod clock;
 mod conn;
 pub mod net;
 pub mod server;

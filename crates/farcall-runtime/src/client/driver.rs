@@ -5,21 +5,23 @@ use super::{
     link::{Link, Phase, State, expired},
     over::Connector,
 };
-use crate::net::{ReadHalf, Stream, WriteHalf};
+use crate::{
+    clock::Alarm,
+    net::{ReadHalf, Stream, WriteHalf},
+};
 use bytes::BytesMut;
 use farcall_core::Status;
 use farcall_wire::{Event, Fed, Out, Side};
 use std::{
     collections::hash_map::RandomState,
-    future::{Future, poll_fn},
+    future::poll_fn,
     hash::{BuildHasher, Hasher},
     io::{self, IoSlice},
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -159,7 +161,7 @@ async fn run(link: &Link, stream: Stream) -> Ended {
         events: Vec::new(),
         wakers: Vec::new(),
         yielded: false,
-        alarm: None,
+        alarm: Alarm::default(),
         answered: false,
     };
     let status = poll_fn(|cx| connected.poll(cx)).await;
@@ -179,7 +181,7 @@ struct Connected<'l> {
     events: Vec<Event>,
     wakers: Vec<Waker>,
     yielded: bool,
-    alarm: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     answered: bool,
 }
 
@@ -207,7 +209,7 @@ impl Connected<'_> {
                     state.driver_writes = !self.pending.is_empty();
                 }
                 if let Some(at) = state.alarm {
-                    self.arm(at);
+                    self.alarm.set(at);
                 }
                 matches!(state.phase, Phase::Closed)
             };
@@ -330,34 +332,19 @@ impl Connected<'_> {
         }
     }
 
-    /// Sets the timer to the earliest deadline.
-    fn arm(&mut self, at: Instant) {
-        match &mut self.alarm {
-            Some(sleep) if sleep.deadline() == at => {}
-            Some(sleep) => sleep.as_mut().reset(at),
-            None => self.alarm = Some(Box::pin(sleep_until(at))),
-        }
-    }
-
     /// Fails the calls whose deadline has passed.
     fn ring(&mut self, cx: &mut Context<'_>) {
-        let Some(alarm) = &mut self.alarm else { return };
-        while alarm.as_mut().poll(cx).is_ready() {
+        while self.alarm.poll(cx).is_ready() {
             let mut state = self.link.lock();
-            let now = Instant::now();
             let written = state.written;
-            let next = state.slots.expire(now, &mut self.wakers, |waiting| {
+            let next = state.slots.expire(Instant::now(), &mut self.wakers, |waiting| {
                 self.link.place(expired(State::sent(written, waiting)))
             });
             state.alarm = next;
             drop(state);
             self.wakers.drain(..).for_each(Waker::wake);
-            match next {
-                Some(at) => alarm.as_mut().reset(at),
-                None => {
-                    self.alarm = None;
-                    return;
-                }
+            if let Some(at) = next {
+                self.alarm.set(at);
             }
         }
     }

@@ -5,7 +5,10 @@ use farcall_core::{MethodId, Status, Ticket};
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Waker},
 };
 use tokio::{
@@ -86,16 +89,17 @@ impl Late {
     }
 }
 
-/// Runs a handler as a task. Whatever becomes of it, it comes home.
+/// Runs a handler as a task. Whatever becomes of it, it comes home; `count` is one lower then.
 pub(crate) fn send_out(
     late: Arc<Late>,
+    count: Arc<AtomicUsize>,
     slot: usize,
     ticket: Ticket,
     to: MethodId,
     deadline: Option<Instant>,
     run: Pin<Box<dyn Running>>,
 ) -> AbortHandle {
-    let mut away = Away { late, slot, ticket, to, run: Some(run), failed: None };
+    let mut away = Away { late, count, slot, ticket, to, run: Some(run), failed: None };
     let task = async move {
         let finished = {
             let run = poll_fn(|cx| match &mut away.run {
@@ -128,6 +132,7 @@ async fn within(deadline: Option<Instant>, run: impl Future<Output = ()>) -> boo
 /// or the runtime shuts down, a slot is never lost.
 struct Away {
     late: Arc<Late>,
+    count: Arc<AtomicUsize>,
     slot: usize,
     ticket: Ticket,
     to: MethodId,
@@ -142,6 +147,7 @@ impl Drop for Away {
             (_, Some(status)) => Outcome::Failed(status),
             (None, None) => Outcome::Failed(Status::cancelled("the call was abandoned")),
         };
+        self.count.fetch_sub(1, Ordering::Relaxed);
         let Away { slot, ticket, to, .. } = *self;
         self.late.arrive(Homecomer { slot, ticket, to, outcome });
     }

@@ -177,7 +177,7 @@ impl Conn {
 
     /// Everything was said and done.
     fn finished(&self) -> bool {
-        (self.ended || self.draining)
+        (self.ended || (self.draining && self.need == 0))
             && self.slots.taken() == 0
             && self.out.is_empty()
             && self.parked.is_empty()
@@ -198,7 +198,6 @@ impl Conn {
         }
         for homecomer in home.drain(..) {
             self.slots.release(homecomer.slot);
-            self.shared.away.fetch_sub(1, Ordering::Relaxed);
             let Some(wire) = self.wire.as_deref_mut() else { continue };
             let entry = self.shared.router.entry(homecomer.to);
             let ticket = homecomer.ticket;
@@ -324,7 +323,8 @@ impl Conn {
         }
         let slot = self.slots.take();
         let late = Arc::clone(&self.late);
-        let handle = late::send_out(late, slot, ticket, to, deadline, run);
+        let count = Arc::clone(&self.shared.away);
+        let handle = late::send_out(late, count, slot, ticket, to, deadline, run);
         // What wants no answer is finished even when its caller is gone; the rest is stopped then.
         if !ticket.oneway {
             self.slots.fill(slot, handle);
@@ -441,6 +441,5 @@ impl Drop for Conn {
     fn drop(&mut self) {
         self.info.closed.store(true, Ordering::Relaxed);
         self.slots.abort();
-        self.shared.away.fetch_sub(self.slots.taken(), Ordering::Relaxed);
     }
 }

@@ -1,12 +1,9 @@
 //! The time limits of one connection, kept by a single timer that is set only while one applies.
 
+use crate::clock::Alarm;
 use farcall_core::Limits;
-use std::{
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
-};
-use tokio::time::{Instant, Sleep, sleep_until};
+use std::task::{Context, Poll};
+use tokio::time::Instant;
 
 /// Since when what lasts.
 pub(super) struct Timing {
@@ -18,7 +15,7 @@ pub(super) struct Timing {
     stalled: Option<Instant>,
     wrote: bool,
     done: bool,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
 }
 
 /// How a connection stands when it has nothing to do.
@@ -41,7 +38,7 @@ impl Timing {
             stalled: None,
             wrote: false,
             done: false,
-            timer: None,
+            alarm: Alarm::default(),
         }
     }
 
@@ -127,22 +124,17 @@ impl Timing {
             }
             until(end);
         }
-        if let Some(at) = next {
-            match &mut self.timer {
-                // An earlier alarm is good enough: it looks again.
-                Some(timer) if !timer.is_elapsed() && timer.deadline() <= at => {}
-                Some(timer) => timer.as_mut().reset(at),
-                None => self.timer = Some(Box::pin(sleep_until(at))),
-            }
+        // An earlier alarm is good enough: when it rings, the connection looks again.
+        if let Some(at) = next
+            && self.alarm.at().is_none_or(|set| set > at)
+        {
+            self.alarm.set(at);
         }
         self.listen(cx)
     }
 
     fn listen(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
-        if let Some(timer) = &mut self.timer
-            && !timer.is_elapsed()
-            && timer.as_mut().poll(cx).is_ready()
-        {
+        if self.alarm.poll(cx).is_ready() {
             // Look again, from the top.
             cx.waker().wake_by_ref();
         }

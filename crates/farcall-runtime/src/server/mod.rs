@@ -141,7 +141,7 @@ impl Server {
             rules,
             protocols,
             spawn: self.spawn,
-            away: AtomicUsize::new(0),
+            away: Arc::default(),
             conns: Mutex::default(),
             held: AtomicUsize::new(0),
         }))
@@ -163,7 +163,7 @@ pub(crate) struct Shared {
     pub(crate) protocols: Vec<&'static dyn Protocol>,
     pub(crate) spawn: bool,
     /// Handlers that are away from their connections.
-    pub(crate) away: AtomicUsize,
+    pub(crate) away: Arc<AtomicUsize>,
     conns: Mutex<Conns>,
     /// How often a handler held its worker too long.
     held: AtomicUsize,
@@ -294,12 +294,14 @@ impl Bound {
     /// calls finish for at most `Limits::drain_time`, and returns.
     pub async fn run(self) -> Result<(), Status> {
         let mut stopped = self.stop.subscribe();
-        let accepting = tokio::spawn(accept::accept(self.listeners, Arc::clone(&self.shared)));
+        // Dropping the set stops accepting, also when this future is dropped.
+        let mut accepting = tokio::task::JoinSet::new();
+        accepting.spawn(accept::accept(self.listeners, Arc::clone(&self.shared)));
         tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => {}
             () = accept::signalled() => {}
         }
-        accepting.abort();
+        drop(accepting);
         self.shared.drain();
         let drained = async {
             while !self.shared.conns().open.is_empty() {

@@ -1,0 +1,7 @@
+//! The integration tests that need no peer: over sockets and in memory.
+
+mod calls;
+mod client;
+mod hostile;
+mod neighbours;
+mod server;
