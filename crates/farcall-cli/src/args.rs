@@ -247,7 +247,7 @@ fn command() -> clap::Command {
         command = command.mut_subcommand(name, |mut command| {
             for flag in flags {
                 let name = flag.trim_end_matches('=');
-                let arg = Arg::new(to_come(name)).long(name).hide(true);
+                let arg = Arg::new(name).long(name).hide(true);
                 command = command.arg(match flag.ends_with('=') {
                     true => arg.num_args(1).action(ArgAction::Append),
                     false => arg.action(ArgAction::SetTrue),
@@ -259,11 +259,6 @@ fn command() -> clap::Command {
     command
 }
 
-/// The id of a flag that is not built: one of its own, so that it can share no name with a field.
-fn to_come(flag: &str) -> String {
-    format!("{flag} (to come)")
-}
-
 /// What was typed that is promised and not built: its name, as typed.
 fn not_built(matches: &ArgMatches) -> Option<String> {
     let (command, matches) = matches.subcommand()?;
@@ -272,9 +267,8 @@ fn not_built(matches: &ArgMatches) -> Option<String> {
     }
     let (_, flags) = FLAGS_TO_COME.iter().find(|(name, _)| *name == command)?;
     let mut flags = flags.iter().map(|flag| flag.trim_end_matches('='));
-    let typed = |flag: &str| {
-        matches.value_source(&to_come(flag)) == Some(clap::parser::ValueSource::CommandLine)
-    };
+    let typed =
+        |flag: &str| matches.value_source(flag) == Some(clap::parser::ValueSource::CommandLine);
     flags.find(|flag| typed(flag)).map(|flag| format!("`--{flag}`"))
 }
 

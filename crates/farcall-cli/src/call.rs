@@ -64,7 +64,6 @@ impl From<Status> for Failed {
 
 /// What to call, with what.
 struct Plan {
-    target: Target,
     /// `Service.Method`
     name: String,
     argument: Argument,
@@ -99,13 +98,13 @@ impl Plan {
             },
             _ => Argument::Value(parse(&text)?),
         };
-        Ok(Plan { target, name, argument })
+        Ok(Plan { name, argument })
     }
 
     async fn carry_out(&self, args: &args::Call) -> Result<(), Failed> {
         let talk = Talk { style: Style::stderr(), on: args.verbose };
         let deadline = args.deadline;
-        talk.say(&format!("{} {} at {:?}", talk.style.strong("call"), self.name, self.target));
+        talk.say(&format!("{} {} at {}", talk.style.strong("call"), self.name, args.target));
         let began = Instant::now();
         let client = connect(&args.target, deadline).await?;
         let connected = began.elapsed();

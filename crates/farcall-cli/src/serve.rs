@@ -6,6 +6,7 @@ use farcall::{Bound, Code, Listen, Status};
 /// Runs the command.
 pub(crate) fn run(args: args::Serve) -> u8 {
     log::start();
+    services::expect_panics();
     for url in &args.listen {
         if let Err(status) = Listen::parse(url) {
             output::error(&status.to_string());

@@ -75,9 +75,11 @@ impl Load {
     /// Calls, until it is enough.
     pub(super) async fn run<F, Fut>(self, clients: &[Client], call: F) -> Measured
     where
-        F: Fn(&Client) -> Fut + Clone + Send + 'static,
+        F: Fn(&Client) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Failure>> + Send,
     {
+        // Made before the clock runs: a histogram is large.
+        let tallies: Vec<_> = (0..self.callers).map(|_| Tally::default()).collect();
         let start = Instant::now();
         let shared = Arc::new(Shared {
             start,
@@ -91,13 +93,13 @@ impl Load {
             thread::spawn(move || shared.tick(self.calls))
         });
         let mut callers = JoinSet::new();
-        for (i, client) in clients.iter().cycle().take(self.callers).enumerate() {
+        for ((i, tally), client) in tallies.into_iter().enumerate().zip(clients.iter().cycle()) {
             let (shared, client, call) = (Arc::clone(&shared), client.clone(), call.clone());
             let quota = self.quota(i as u64);
             callers.spawn(async move {
                 match &shared.clock {
-                    Some(clock) => shared.by_the_clock(clock, i, || call(&client)).await,
-                    None => shared.closed_loop(quota, i, || call(&client)).await,
+                    Some(clock) => shared.by_the_clock(clock, tally, i, || call(&client)).await,
+                    None => shared.closed_loop(quota, tally, i, || call(&client)).await,
                 }
             });
         }
@@ -107,7 +109,6 @@ impl Load {
             () = collect(&mut callers, &mut measured.tally) => {}
             () = interrupted() => measured.interrupted = true,
         }
-        measured.elapsed = start.elapsed();
         shared.stop.store(true, Ordering::Relaxed);
         if measured.interrupted {
             let last_calls = collect(&mut callers, &mut measured.tally);
@@ -115,6 +116,8 @@ impl Load {
         }
         progress.abort();
         let _ = progress.await;
+        let last = measured.tally.last();
+        measured.elapsed = last.map_or(start.elapsed(), |last| last - start);
         if let (Some(clock), Some(ticking)) = (&shared.clock, ticking) {
             let _ = ticking.join();
             measured.missed = clock.missed();
@@ -140,16 +143,21 @@ async fn collect(callers: &mut JoinSet<Tally>, into: &mut Tally) {
 
 impl Shared {
     /// Calls again when the answer is there.
-    async fn closed_loop<Fut>(&self, quota: u64, caller: usize, call: impl Fn() -> Fut) -> Tally
+    async fn closed_loop<Fut>(
+        &self,
+        quota: u64,
+        mut tally: Tally,
+        caller: usize,
+        call: impl Fn() -> Fut,
+    ) -> Tally
     where
         Fut: Future<Output = Result<(), Failure>>,
     {
-        let mut tally = Tally::default();
         let mut before = Instant::now();
         for made in 1..=quota {
             let result = call().await;
             let now = Instant::now();
-            tally.note(result, now - before);
+            tally.note(result, before, now);
             self.made(caller, made);
             if self.end.is_some_and(|end| now >= end) || self.stop.load(Ordering::Relaxed) {
                 break;
@@ -161,22 +169,16 @@ impl Shared {
 
     /// Calls when the clock says so. Latency counts from when a call was due: a caller that is late
     /// because the server is slow must not hide it.
-    async fn by_the_clock<Fut>(
-        &self,
-        clock: &Clock,
-        caller: usize,
-        call: impl Fn() -> Fut,
-    ) -> Tally
+    async fn by_the_clock<Fut>(&self, clock: &Clock, caller: usize, call: impl Fn() -> Fut) -> Tally
     where
         Fut: Future<Output = Result<(), Failure>>,
     {
-        let mut tally = Tally::default();
         let mut made = 0;
         while let Ok(permit) = clock.due.acquire().await {
             permit.forget();
             let due = self.start + clock.time_of(clock.taken.fetch_add(1, Ordering::Relaxed));
             let result = call().await;
-            tally.note(result, due.elapsed());
+            tally.note(result, due, Instant::now());
             made += 1;
             self.made(caller, made);
         }

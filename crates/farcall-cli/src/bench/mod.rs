@@ -162,13 +162,15 @@ impl Plan {
                 let big = |client: &Client| {
                     // Sent by reference: what is measured is the call, not the copy.
                     let message: &'static BenchmarkMessage = &BIG;
-                    let call =
-                        client.method::<&'static BenchmarkMessage, BenchmarkMessage>(&ECHO, message);
+                    let call = client
+                        .method::<&'static BenchmarkMessage, BenchmarkMessage>(&ECHO, message);
                     async move {
                         match call.await {
                             // The first and the last field tell a real reply from an empty one;
                             // comparing all of it would measure the comparison.
-                            Ok(r) if r.field280 == 100_000 && r.field1.len() == BIG.field1.len() => {
+                            Ok(r)
+                                if r.field280 == 100_000 && r.field1.len() == BIG.field1.len() =>
+                            {
                                 Ok(())
                             }
                             Ok(_) => Err(Failure::Wrong),

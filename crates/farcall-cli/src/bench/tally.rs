@@ -2,7 +2,10 @@
 
 use super::load::Failure;
 use hdrhistogram::Histogram;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// The longest latency that is told apart from longer ones.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -13,6 +16,8 @@ pub(super) struct Tally {
     latencies: Histogram<u64>,
     /// By kind: how many, and the text of the first.
     errors: BTreeMap<&'static str, (u64, String)>,
+    /// When the last call ended.
+    last: Option<Instant>,
 }
 
 impl Default for Tally {
@@ -25,16 +30,17 @@ impl Default for Tally {
             least.auto(true);
             least
         });
-        Tally { latencies, errors: BTreeMap::new() }
+        Tally { latencies, errors: BTreeMap::new(), last: None }
     }
 }
 
 impl Tally {
-    /// Counts a call.
+    /// Counts a call that was made, or due, at one time and answered at another.
     #[inline]
-    pub(super) fn note(&mut self, result: Result<(), Failure>, latency: Duration) {
+    pub(super) fn note(&mut self, result: Result<(), Failure>, from: Instant, to: Instant) {
+        self.last = Some(to);
         match result {
-            Ok(()) => self.latencies.saturating_record(latency.as_nanos() as u64),
+            Ok(()) => self.latencies.saturating_record((to - from).as_nanos() as u64),
             Err(failure) => self.fail(failure),
         }
     }
@@ -52,9 +58,15 @@ impl Tally {
     pub(super) fn add(&mut self, other: Tally) {
         // All have the same bounds, so nothing can be out of them.
         let _ = self.latencies.add(&other.latencies);
+        self.last = self.last.max(other.last);
         for (kind, (count, text)) in other.errors {
             self.errors.entry(kind).or_insert((0, text)).0 += count;
         }
+    }
+
+    /// When the last call ended, if there was one.
+    pub(super) fn last(&self) -> Option<Instant> {
+        self.last
     }
 
     /// Calls that were answered as they should be.
@@ -86,12 +98,13 @@ mod tests {
     #[test]
     fn counts_add_up() {
         let (mut all, mut one) = (Tally::default(), Tally::default());
+        let from = Instant::now();
         for ms in 1..=100 {
-            one.note(Ok(()), Duration::from_millis(ms));
+            one.note(Ok(()), from, from + Duration::from_millis(ms));
         }
-        one.note(Err(Failure::Wrong), Duration::ZERO);
-        one.note(Err(Failure::Status(Status::internal("first"))), Duration::ZERO);
-        one.note(Err(Failure::Status(Status::internal("second"))), Duration::ZERO);
+        one.note(Err(Failure::Wrong), from, from);
+        one.note(Err(Failure::Status(Status::internal("first"))), from, from);
+        one.note(Err(Failure::Status(Status::internal("second"))), from, from);
         all.add(one);
         assert_eq!((all.good(), all.failed()), (100, 3));
         let median = all.quantile(0.5).as_secs_f64();
@@ -103,7 +116,8 @@ mod tests {
     #[test]
     fn a_latency_beyond_the_longest_is_kept_as_the_longest() {
         let mut tally = Tally::default();
-        tally.note(Ok(()), LONGEST * 100);
+        let from = Instant::now();
+        tally.note(Ok(()), from, from + LONGEST * 100);
         assert!(tally.quantile(1.0) >= LONGEST);
     }
 }

@@ -8,13 +8,11 @@ mod tour;
 use crate::{
     DONE, FAILED, INTERRUPTED, args, interrupted,
     output::{self, Table},
-    runtime,
-    services::{self, PANIC_TEXT},
+    runtime, services,
     style::Style,
 };
 use farcall::{Bound, Client, Format, Result, Status, Value, json};
 use std::{
-    panic,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -32,7 +30,7 @@ pub(crate) fn run(args: args::Demo) -> u8 {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
-    keep_quiet_about_the_panic();
+    services::expect_panics();
     match runtime.block_on(demo(&args)) {
         Ok(code) => code,
         Err(status) => {
@@ -221,17 +219,6 @@ Still serving. Try, in another terminal:
 
 Ctrl-C ends it."
     ));
-}
-
-/// The tour makes a handler panic on purpose; the message would look like a mistake.
-fn keep_quiet_about_the_panic() {
-    let usual = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        let expected = info.payload_as_str() == Some(PANIC_TEXT);
-        if !expected {
-            usual(info);
-        }
-    }));
 }
 
 /// A service that remembers, to see that one-way calls arrive.

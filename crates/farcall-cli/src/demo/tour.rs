@@ -5,11 +5,11 @@ use crate::{
     kinds::Kinds,
     message581::BenchmarkMessage,
     services::{
-        ArithClient, Args, EchoClient, FailArgs, HelloServiceClient, Quotient, Reply, SleepArgs,
+        Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, Quotient, Reply, SleepArgs,
     },
 };
 use bytes::Bytes;
-use farcall::{Client, Code, Format, ServiceClient, Status, Value, json};
+use farcall::{Client, Code, Format, Status, Value, json};
 use std::{
     fmt::Debug,
     pin::Pin,
@@ -71,12 +71,12 @@ pub(super) async fn every_method(client: &Client) -> Seen {
 /// Bytes without a codec.
 pub(super) async fn raw(client: &Client) -> Seen {
     let echo = EchoClient::from_client(client.clone());
-    for length in [0, 1, 1024, 1025, 1_000_000] {
+    for length in [0, 1, 1024, 1025, 300_000] {
         let bytes = body(length);
         let same_bytes = echo.bytes(bytes.clone()).await.map_err(failed("Echo.Bytes"))?;
         same("whether Echo.Bytes gives them back", &(same_bytes == bytes), &true)?;
     }
-    Ok("5 bodies up to 1 MB came back as they were".to_owned())
+    Ok("5 bodies up to 300 kB came back as they were".to_owned())
 }
 
 /// Bytes of which the first half compresses and the second does not.
@@ -262,7 +262,7 @@ async fn callers(client: &Client) -> Seen {
 async fn giving_up(client: &Client) -> Seen {
     let echo = EchoClient::from_client(client.clone());
     for _ in 0..10 {
-        let call = echo.sleep(SleepArgs { ms: 20 });
+        let call = echo.sleep(SleepArgs { ms: 5_000 });
         // Long enough to be sent, too short to be answered.
         let gave_up = tokio::time::timeout(Duration::from_millis(2), call).await.is_err();
         same("whether the call was given up", &gave_up, &true)?;
