@@ -148,6 +148,6 @@ mod tests {
     #[test]
     fn the_sample_has_581_bytes() {
         let bytes = encode_to_vec(Format::Protobuf, &BenchmarkMessage::sample());
-        assert_eq!(bytes.map(|bytes| bytes.len()), Ok(581));
+        assert_eq!(bytes.ok().map(|bytes| bytes.len()), Some(581));
     }
 }

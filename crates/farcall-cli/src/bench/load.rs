@@ -169,7 +169,13 @@ impl Shared {
 
     /// Calls when the clock says so. Latency counts from when a call was due: a caller that is late
     /// because the server is slow must not hide it.
-    async fn by_the_clock<Fut>(&self, clock: &Clock, caller: usize, call: impl Fn() -> Fut) -> Tally
+    async fn by_the_clock<Fut>(
+        &self,
+        clock: &Clock,
+        mut tally: Tally,
+        caller: usize,
+        call: impl Fn() -> Fut,
+    ) -> Tally
     where
         Fut: Future<Output = Result<(), Failure>>,
     {
@@ -206,7 +212,8 @@ impl Shared {
                 clock.due.add_permits((due - given) as usize);
                 given = due;
             }
-            if given == calls && clock.due.available_permits() == 0 {
+            // Permits that are given are not yet taken: closing would take them back.
+            if given == calls && clock.taken.load(Ordering::Relaxed) >= calls {
                 break;
             }
             // The next call, but not less than a thread can sleep nor more than an end can wait.
