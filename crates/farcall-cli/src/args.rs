@@ -1,9 +1,12 @@
 //! What people type: commands, flags, and the small languages of their values (durations, `k=v`).
 //!
-//! Flags and commands that are promised and not built are tables here, so that each is refused by name
-//! instead of as unknown.
+//! Flags and commands that are promised and not built are tables here, so that each is refused by
+//! name instead of as unknown.
 
-use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
+    value_parser,
+};
 use farcall::{Compress, Format};
 use std::time::Duration;
 
@@ -28,19 +31,17 @@ Not built yet: ls, watch, node, tap, console, gen, new, doctor.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The tour: serves, calls everything every way there is, and checks every answer
     Demo(Demo),
-    /// Serves the example services: Arith, HelloService, Echo
     Serve(Serve),
-    /// Makes one call: JSON in, JSON out
     Call(Call),
-    /// Makes many calls and measures them
     Bench(Bench),
 }
 
-/// Starts the example services on a TCP port and in memory, calls them over every protocol, transport,
-/// codec and compression that is built, makes them fail, and prints what was called, what came of it
-/// and how long it took. Exits 0 only if every answer was right.
+/// The tour: serves, calls everything every way there is, and checks every answer
+///
+/// Starts the example services on a TCP port and in memory, calls them over every protocol,
+/// transport, codec and compression that is built, makes them fail, and prints what was called,
+/// what came of it and how long it took. Exits 0 only if every answer was right.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  farcall demo\n  farcall demo --stay\n  farcall demo --json")]
 pub(crate) struct Demo {
@@ -52,7 +53,9 @@ pub(crate) struct Demo {
     pub(crate) json: bool,
 }
 
-/// Serves the example services until SIGINT or SIGTERM, then lets running calls finish.
+/// Serves the example services: Arith, HelloService, Echo
+///
+/// Serves until SIGINT or SIGTERM, then lets running calls finish.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -78,7 +81,9 @@ pub(crate) struct Serve {
     pub(crate) workers: Option<usize>,
 }
 
-/// Makes one call. The argument is JSON, and so is what is printed, whatever the codec on the wire.
+/// Makes one call: JSON in, JSON out
+///
+/// The argument is JSON, and so is what is printed, whatever the codec on the wire.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -88,12 +93,13 @@ Examples:
   farcall call rpcx://127.0.0.1:8972/Echo/Sleep '{\"Ms\": 5000}' --deadline 200ms
   farcall call rpcx://127.0.0.1:8972/Echo/Bytes --codec raw @picture.png > copy.png
 
-Codecs: json suits Go structs best (their tags, their case-insensitive names, base64 for bytes) and is
-the default. msgpack sends what the JSON says, names as they stand. protobuf needs a schema; those of
-the example services are known. raw sends the text, file or standard input as it is and prints the
-reply as it came.
+Codecs: json suits Go structs best (their tags, their case-insensitive names, base64 for bytes)
+and is the default. msgpack sends what the JSON says, names as they stand; JSON has no way to say
+bytes or a time there. protobuf needs a schema; those of the example services are known. raw sends
+the text, file or standard input as it is and prints the reply as it came.
 
-Not built yet: --proto, --thrift, --auth, --ca, --server-name, --select, --fail, --retries, --curl.")]
+Not built yet: --proto, --thrift, --auth, --ca, --server-name, --select, --fail, --retries,
+--curl.")]
 pub(crate) struct Call {
     /// PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method
     #[arg(value_name = "TARGET")]
@@ -124,9 +130,10 @@ pub(crate) struct Call {
     pub(crate) json: bool,
 }
 
-/// Makes many calls and measures them: a closed loop (every caller calls again when its answer is
-/// there) or, with --rate, an open one (calls are due by the clock, and latency counts from when they
-/// were due).
+/// Makes many calls and measures them
+///
+/// A closed loop (every caller calls again when its answer is there) or, with --rate, an open one
+/// (calls are due by the clock, and latency counts from when they were due).
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -135,8 +142,8 @@ Examples:
   farcall bench rpcx://127.0.0.1:8972/Arith/Mul --rate 20000 -d 30s
   farcall bench rpcx://127.0.0.1:8972/HelloService/SayHello '\"gopher\"' -n 10000 --json
 
-Without JSON, Arith/Mul and Echo/Echo are called with typed messages, so that what is measured is the
-library; everything else is called through dynamic values. Exits 1 if a call failed.")]
+Without JSON, Arith/Mul and Echo/Echo are called with typed messages, so that what is measured is
+the library; everything else is called through dynamic values. Exits 1 if a call failed.")]
 pub(crate) struct Bench {
     /// PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method; the path may be left out with --payload
     #[arg(value_name = "TARGET")]
@@ -151,13 +158,13 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) connections: usize,
     /// Calls in total
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub(crate) calls: Option<u64>,
     /// Time to call for; 5s unless calls are counted
     #[arg(short = 'd', long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Calls per second, sent by the clock whether or not answers come
-    #[arg(long, value_name = "PER_S", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    #[arg(long, value_name = "PER_S", value_parser = value_parser!(u64).range(1..=10_000_000))]
     pub(crate) rate: Option<u64>,
     /// Time to call for before measuring
     #[arg(long, value_name = "TIME", value_parser = duration)]

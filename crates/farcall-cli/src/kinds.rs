@@ -41,8 +41,8 @@ pub struct Kinds {
     pub ptr: Option<Box<Inner>>,
     pub kids: Vec<Inner>,
     pub at: Timestamp,
-    /// Nanoseconds. Go's `time.Duration` is one number on the wire and may be negative, which Rust's
-    /// may not.
+    /// Nanoseconds. Go's `time.Duration` is one number on the wire and may be negative, which
+    /// Rust's may not.
     pub span: i64,
 }
 

@@ -1,5 +1,5 @@
-//! The runtime's warnings on standard error, for the commands that stay: a subscriber of sixty lines
-//! instead of a dependency. `FARCALL_LOG=info` (or `debug`, …) shows more.
+//! The runtime's warnings on standard error, for the command that stays: a subscriber of sixty
+//! lines instead of a dependency. `FARCALL_LOG=info` (or `debug`, …) shows more.
 
 use crate::output;
 use std::fmt::{self, Write as _};

@@ -1,7 +1,7 @@
 //! The message of the rpcx benchmarks, `bench.proto`: forty scalars under numbers up to 280.
 //!
-//! JSON knows the fields as `field1`, MessagePack as `Field1`: Go's generated struct has tags for the
-//! one and none for the other.
+//! JSON knows the fields as `field1`, MessagePack as `Field1`: Go's generated struct has tags for
+//! the one and none for the other.
 
 use farcall::Message;
 

@@ -10,7 +10,8 @@ use std::{
     time::Duration,
 };
 
-/// Prints bytes on standard output, and sees that they are out. Ends the process when they cannot be.
+/// Prints bytes on standard output, and sees that they are out. Ends the process when they cannot
+/// be.
 pub(crate) fn data(bytes: &[u8]) {
     let mut out = io::stdout().lock();
     if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
@@ -52,12 +53,17 @@ pub(crate) fn failure(status: &Status, as_json: bool) {
 }
 
 fn status_value(status: &Status) -> Value {
+    let sent = match status.sent() {
+        Sent::No => "no",
+        Sent::Maybe => "maybe",
+        Sent::Yes => "yes",
+    };
     json!({
         "code": status.code().name(),
         "number": status.code() as u8,
         "text": status.text(),
         "origin": match status.origin() { Origin::Local => "local", Origin::Remote => "remote" },
-        "sent": match status.sent() { Sent::No => "no", Sent::Maybe => "maybe", Sent::Yes => "yes" },
+        "sent": sent,
         "peer": status.peer(),
         "attempts": status.attempts(),
         "hint": status.hint(),
@@ -138,7 +144,8 @@ fn block(out: &mut String, ends: &str, parts: Vec<(Option<&Value>, &Value)>, dep
     out.push_str(close);
 }
 
-/// The shortest digits that read back as the same number, with an exponent where they would be many.
+/// The shortest digits that read back as the same number, with an exponent where they would be
+/// many.
 fn float(out: &mut String, v: f64) {
     let _ = match v.abs() {
         0.0 | 1e-6..1e21 => write!(out, "{v}"),

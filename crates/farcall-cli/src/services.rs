@@ -1,5 +1,5 @@
-//! The example services: `Arith`, `HelloService` and `Echo`, as the Go peers of the test suites have
-//! them. `farcall serve` and `farcall demo` serve them, and integration tests may.
+//! The example services: `Arith`, `HelloService` and `Echo`, as the Go peers of the test suites
+//! have them. `farcall serve` and `farcall demo` serve them, and integration tests may.
 //!
 //! Names on the wire are Go's (`A`, `B`, `Quo`), protobuf numbers follow the order of the fields.
 

@@ -1,8 +1,8 @@
 //! The load: one task per caller, in a closed loop or by the clock.
 //!
-//! Callers share nothing while they run but a flag that is read: each has its own counts, added up at
-//! the end. The clock of an open loop is a thread of its own, because tokio's timer counts in whole
-//! milliseconds.
+//! Callers share nothing while they run but a flag that is read: each has its own counts, added up
+//! at the end. The clock of an open loop is a thread of its own, because tokio's timer counts in
+//! whole milliseconds.
 
 use super::tally::Tally;
 use crate::interrupted;

@@ -1,6 +1,7 @@
 //! `farcall bench`: many calls, measured.
 //!
-//! `load.rs` makes the calls, `tally.rs` counts them, this file knows what to call and what to print.
+//! `load.rs` makes the calls, `tally.rs` counts them; this file knows what to call and what to
+//! print.
 
 mod load;
 mod tally;

@@ -1,5 +1,5 @@
-//! `farcall demo`: the tour. Starts the example services, calls them every way there is, checks every
-//! answer, and says how it went.
+//! `farcall demo`: the tour. Starts the example services, calls them every way there is, checks
+//! every answer, and says how it went.
 //!
 //! `tour.rs` has the calls; this file starts the servers, prints the table, and stays if asked to.
 
