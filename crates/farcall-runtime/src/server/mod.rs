@@ -55,6 +55,7 @@ impl Server {
 
     /// Adds a service.
     #[must_use]
+    #[allow(clippy::should_implement_trait, reason = "nobody adds a service to a server with `+`")]
     pub fn add(mut self, service: impl Service) -> Server {
         let mut methods = Methods { service: service.name().to_owned(), entries: Vec::new() };
         service.register(&mut methods);

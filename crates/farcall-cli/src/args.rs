@@ -1,0 +1,423 @@
+//! What people type: commands, flags, and the small languages of their values (durations, `k=v`).
+//!
+//! Flags and commands that are promised and not built are tables here, so that each is refused by
+//! name instead of as unknown.
+
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
+    value_parser,
+};
+use farcall::{Compress, Format};
+use std::time::Duration;
+
+/// One Rust framework for remote procedure calls, at your fingertips.
+#[derive(Debug, Parser)]
+#[command(name = "farcall", version, max_term_width = 100, after_help = AFTER)]
+pub(crate) struct Cli {
+    /// The command.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER: &str = "\
+Examples:
+  farcall demo
+  farcall serve --listen tcp://127.0.0.1:8972
+  farcall call rpcx://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}'
+  farcall bench rpcx://127.0.0.1:8972/Arith/Mul -d 5s
+
+Exit codes: 0 done, 1 a call failed, 2 wrong usage, 130 interrupted.
+Not built yet: ls, watch, node, tap, console, gen, new, doctor.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(Demo),
+    Serve(Serve),
+    Call(Call),
+    Bench(Bench),
+}
+
+/// The tour: serves, calls everything every way there is, and checks every answer
+///
+/// Starts the example services on a TCP port and in memory, calls them over every protocol,
+/// transport, codec and compression that is built, makes them fail, and prints what was called,
+/// what came of it and how long it took. Exits 0 only if every answer was right.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  farcall demo\n  farcall demo --stay\n  farcall demo --json")]
+pub(crate) struct Demo {
+    /// Go on serving when the tour is over, and print what to try
+    #[arg(long)]
+    pub(crate) stay: bool,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Serves the example services: Arith, HelloService, Echo
+///
+/// Serves until SIGINT or SIGTERM, then lets running calls finish.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  farcall serve
+  farcall serve --listen tcp://127.0.0.1:0          a free port; the output says which
+  farcall serve --listen tcp://127.0.0.1:8972 --listen tcp://[::1]:8972
+  farcall serve --factor 2 --instance blue          told apart by Arith.Mul and Echo.Meta
+
+Not built yet: --tls-cert, --tls-key, --tls-client-ca, --registry, --group, --weight, --meta,
+--auth-token.")]
+pub(crate) struct Serve {
+    /// Where to listen: tcp://HOST:PORT; may be given several times
+    #[arg(long, value_name = "URL", default_value = "tcp://127.0.0.1:8972")]
+    pub(crate) listen: Vec<String>,
+    /// Arith.Mul multiplies its result by this
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+    pub(crate) factor: i64,
+    /// Echo.Meta sends this back as reply metadata `instance`
+    #[arg(long, value_name = "ID")]
+    pub(crate) instance: Option<String>,
+    /// Threads that serve; all cores unless given
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) workers: Option<usize>,
+}
+
+/// Makes one call: JSON in, JSON out
+///
+/// The argument is JSON, and so is what is printed, whatever the codec on the wire.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  farcall call rpcx://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}'
+  echo '\"gopher\"' | farcall call rpcx://127.0.0.1:8972/HelloService/SayHello -
+  farcall call rpcx://127.0.0.1:8972/Echo/Meta --meta tenant=blue -v
+  farcall call rpcx://127.0.0.1:8972/Echo/Sleep '{\"Ms\": 5000}' --deadline 200ms
+  farcall call rpcx://127.0.0.1:8972/Echo/Bytes --codec raw @picture.png > copy.png
+
+Codecs: json suits Go structs best (their tags, their case-insensitive names, base64 for bytes)
+and is the default. msgpack sends what the JSON says, names as they stand; JSON has no way to say
+bytes or a time there. protobuf needs a schema; those of the example services are known. raw sends
+the text, file or standard input as it is and prints the reply as it came.
+
+Not built yet: --proto, --thrift, --auth, --ca, --server-name, --select, --fail, --retries,
+--curl.")]
+pub(crate) struct Call {
+    /// PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+    /// The argument: JSON, `-` for standard input, @FILE for a file; `{}` unless given
+    #[arg(value_name = "JSON", allow_negative_numbers = true)]
+    pub(crate) argument: Option<String>,
+    /// How the body travels: json, msgpack, protobuf or raw
+    #[arg(long, value_name = "CODEC", default_value = "json", value_parser = codec)]
+    pub(crate) codec: Format,
+    /// How the body is compressed: none or gzip
+    #[arg(long, value_name = "HOW", default_value = "none", value_parser = compress)]
+    pub(crate) compress: Compress,
+    /// Metadata to send; may be given several times
+    #[arg(long, value_name = "K=V", value_parser = pair)]
+    pub(crate) meta: Vec<(String, String)>,
+    /// Time for everything, connecting included: 500ms, 2s, 1m
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) deadline: Duration,
+    /// Want no answer
+    #[arg(long)]
+    pub(crate) oneway: bool,
+    /// Show target, metadata, timings on standard error
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Print a failure as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Makes many calls and measures them
+///
+/// A closed loop (every caller calls again when its answer is there) or, with --rate, an open one
+/// (calls are due by the clock, and latency counts from when they were due).
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  farcall bench rpcx://127.0.0.1:8972/Arith/Mul
+  farcall bench rpcx://127.0.0.1:8972 --payload 581 --codec protobuf -c 128 -d 10s
+  farcall bench rpcx://127.0.0.1:8972/Arith/Mul --rate 20000 -d 30s
+  farcall bench rpcx://127.0.0.1:8972/HelloService/SayHello '\"gopher\"' -n 10000 --json
+
+Without JSON, Arith/Mul and Echo/Echo are called with typed messages, so that what is measured is
+the library; everything else is called through dynamic values. Exits 1 if a call failed.")]
+pub(crate) struct Bench {
+    /// PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method; the path may be left out with --payload
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+    /// The argument: JSON, `-` for standard input, @FILE for a file
+    #[arg(value_name = "JSON", allow_negative_numbers = true)]
+    pub(crate) argument: Option<String>,
+    /// Callers at once
+    #[arg(short = 'c', long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
+    pub(crate) callers: usize,
+    /// Connections, shared by the callers in turn
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub(crate) connections: usize,
+    /// Calls in total
+    #[arg(short = 'n', long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) calls: Option<u64>,
+    /// Time to call for; 5s unless calls are counted
+    #[arg(short = 'd', long, value_name = "TIME", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Calls per second, sent by the clock whether or not answers come
+    #[arg(long, value_name = "PER_S", value_parser = value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) rate: Option<u64>,
+    /// Time to call for before measuring
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) warmup: Option<Duration>,
+    /// json, msgpack, protobuf; msgpack for typed messages and json for JSON unless given
+    #[arg(long, value_name = "CODEC", value_parser = codec)]
+    pub(crate) codec: Option<Format>,
+    /// How bodies are compressed: none or gzip
+    #[arg(long, value_name = "HOW", default_value = "none", value_parser = compress)]
+    pub(crate) compress: Compress,
+    /// tiny calls Arith/Mul, 581 calls Echo/Echo with the 581-byte message of the rpcx benchmarks
+    #[arg(long, value_name = "WHICH", conflicts_with = "argument")]
+    pub(crate) payload: Option<Payload>,
+    /// Time a call may take
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) deadline: Duration,
+    /// Threads that call; all cores unless given
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) workers: Option<usize>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A typed message to measure with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Payload {
+    /// Two numbers.
+    #[value(name = "tiny")]
+    Tiny,
+    /// The message of the rpcx benchmarks.
+    #[value(name = "581")]
+    Big,
+}
+
+/// Commands that are promised and not built, and what they will do.
+const COMMANDS_TO_COME: [(&str, &str); 8] = [
+    ("ls", "What a registry holds"),
+    ("watch", "Follows a registry"),
+    ("node", "Changes a node's weight, group or state"),
+    ("tap", "A relay that prints every frame"),
+    ("console", "The web console"),
+    ("gen", "Rust from .proto and .thrift"),
+    ("new", "A small project that builds and runs"),
+    ("doctor", "Every limit of a running server"),
+];
+
+/// Flags that are promised and not built, by command; `=` ends those that take a value.
+const FLAGS_TO_COME: [(&str, &[&str]); 2] = [
+    (
+        "serve",
+        &[
+            "tls-cert=",
+            "tls-key=",
+            "tls-client-ca=",
+            "registry=",
+            "group=",
+            "weight=",
+            "meta=",
+            "auth-token=",
+        ],
+    ),
+    (
+        "call",
+        &[
+            "proto=",
+            "thrift=",
+            "auth=",
+            "ca=",
+            "server-name=",
+            "select=",
+            "fail=",
+            "retries=",
+            "curl",
+        ],
+    ),
+];
+
+fn command() -> clap::Command {
+    let mut command = Cli::command();
+    for (name, about) in COMMANDS_TO_COME {
+        let rest = Arg::new("rest").num_args(0..).allow_hyphen_values(true).trailing_var_arg(true);
+        let about = format!("{about} (not built yet)");
+        command = command.subcommand(clap::Command::new(name).about(about).hide(true).arg(rest));
+    }
+    for (name, flags) in FLAGS_TO_COME {
+        command = command.mut_subcommand(name, |mut command| {
+            for flag in flags {
+                let name = flag.trim_end_matches('=');
+                let arg = Arg::new(name).long(name).hide(true);
+                command = command.arg(match flag.ends_with('=') {
+                    true => arg.num_args(1).action(ArgAction::Append),
+                    false => arg.action(ArgAction::SetTrue),
+                });
+            }
+            command
+        });
+    }
+    command
+}
+
+/// What was typed that is promised and not built: its name, as typed.
+fn not_built(matches: &ArgMatches) -> Option<String> {
+    let (command, matches) = matches.subcommand()?;
+    if COMMANDS_TO_COME.iter().any(|(name, _)| *name == command) {
+        return Some(format!("`farcall {command}`"));
+    }
+    let (_, flags) = FLAGS_TO_COME.iter().find(|(name, _)| *name == command)?;
+    let mut flags = flags.iter().map(|flag| flag.trim_end_matches('='));
+    let typed =
+        |flag: &str| matches.value_source(flag) == Some(clap::parser::ValueSource::CommandLine);
+    flags.find(|flag| typed(flag)).map(|flag| format!("`--{flag}`"))
+}
+
+/// Why there is nothing to run.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// clap says why, or prints help.
+    Clap(clap::Error),
+    /// The name of what is promised and not built.
+    NotBuilt(String),
+}
+
+/// Reads a command line, the program's name included.
+pub(crate) fn parse<I, T>(line: I) -> Result<Cli, Refusal>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<std::ffi::OsString> + Clone,
+{
+    let matches = command().try_get_matches_from(line).map_err(Refusal::Clap)?;
+    match not_built(&matches) {
+        Some(name) => Err(Refusal::NotBuilt(name)),
+        None => Cli::from_arg_matches(&matches).map_err(Refusal::Clap),
+    }
+}
+
+fn codec(text: &str) -> Result<Format, String> {
+    match Format::from_name(text) {
+        Some(Format::Thrift) => Err("thrift is not built yet".to_owned()),
+        Some(format) => Ok(format),
+        None => Err("known: json, msgpack, protobuf, raw".to_owned()),
+    }
+}
+
+fn compress(text: &str) -> Result<Compress, String> {
+    Compress::from_name(text).ok_or_else(|| "known: none, gzip".to_owned())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some(("", _)) => Err("the key is empty".to_owned()),
+        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+        None => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("not a number".to_owned()),
+    }
+}
+
+/// A number and its unit: `250us`, `500ms`, `2s`, `1.5s`, `1m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit {
+        "us" | "µs" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "" => return Err("it needs a unit: us, ms, s, m or h".to_owned()),
+        _ => return Err("the units are us, ms, s, m and h".to_owned()),
+    };
+    let number: f64 = number.parse().map_err(|_| "write a number and a unit: 500ms, 2s, 1m")?;
+    match Duration::try_from_secs_f64(number * seconds) {
+        Ok(Duration::ZERO) => Err("it must be longer than nothing".to_owned()),
+        Ok(time) if time <= Duration::from_secs(366 * 24 * 3600) => Ok(time),
+        _ => Err("at most a year".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, want) in [
+            ("250us", Duration::from_micros(250)),
+            ("500ms", Duration::from_millis(500)),
+            ("2s", Duration::from_secs(2)),
+            ("1.5s", Duration::from_millis(1500)),
+            ("1m", Duration::from_secs(60)),
+        ] {
+            assert_eq!(duration(text), Ok(want), "{text}");
+        }
+        for (text, why) in [
+            ("5", "needs a unit"),
+            ("5 s", "the units are"),
+            ("s", "write a number"),
+            ("1.2.3s", "write a number"),
+            ("", "needs a unit"),
+            ("0s", "longer than nothing"),
+            ("-1s", "the units are"),
+            ("99999h", "at most a year"),
+        ] {
+            let error = duration(text).expect_err(text);
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn pairs() {
+        assert_eq!(pair("k=v=w"), Ok(("k".into(), "v=w".into())));
+        assert_eq!(pair("k="), Ok(("k".into(), String::new())));
+        assert!(pair("k").is_err() && pair("=v").is_err());
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_may_begin_with_a_hyphen() {
+        let cli = parse(["farcall", "call", "rpcx://h:1/S/M", "-7", "--codec", "msgpack"]);
+        match cli.map(|cli| cli.command) {
+            Ok(Command::Call(call)) => {
+                assert_eq!(call.argument.as_deref(), Some("-7"));
+                assert_eq!(call.codec, Format::MsgPack);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_to_come_is_refused_by_name() {
+        for (line, want) in [
+            ("farcall ls etcd://h:1/base --json", "`farcall ls`"),
+            ("farcall doctor", "`farcall doctor`"),
+            ("farcall serve --tls-cert a --tls-key b", "`--tls-cert`"),
+            ("farcall serve --meta k=v", "`--meta`"),
+            ("farcall call rpcx://h:1/S/M --curl", "`--curl`"),
+        ] {
+            match parse(line.split(' ')) {
+                Err(Refusal::NotBuilt(name)) => assert_eq!(name, want),
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+        assert!(parse(["farcall", "serve"]).is_ok());
+    }
+}

@@ -1,0 +1,289 @@
+//! `farcall call`: one call, JSON in, JSON out.
+
+use crate::{
+    DONE, FAILED, INTERRUPTED, args, interrupted, output,
+    style::Style,
+    typed::{self, Answer},
+    usage,
+};
+use bytes::Bytes;
+use farcall::{
+    Bounds, Client, ClientBuilder, Format, Limits, Meta, Status, Target, Value,
+    format::decode_within,
+};
+use std::{
+    io::Read,
+    time::{Duration, Instant},
+};
+use tokio::runtime::Handle;
+
+/// Runs the command.
+pub(crate) fn run(args: args::Call) -> u8 {
+    let plan = match Plan::new(&args) {
+        Ok(plan) => plan,
+        Err(text) => return usage(&text),
+    };
+    // One call needs one thread.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&format!("cannot start: {error}"));
+            return FAILED;
+        }
+    };
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = plan.carry_out(&args) => Some(result),
+            () = interrupted() => None,
+        }
+    });
+    match result {
+        Some(Ok(())) => DONE,
+        Some(Err(Failed::Usage(text))) => usage(&text),
+        Some(Err(Failed::Call(status))) => {
+            output::failure(&status, args.json);
+            FAILED
+        }
+        None => INTERRUPTED,
+    }
+}
+
+/// Why there is no answer.
+enum Failed {
+    /// The argument does not fit.
+    Usage(String),
+    /// The call failed.
+    Call(Status),
+}
+
+impl From<Status> for Failed {
+    fn from(status: Status) -> Failed {
+        Failed::Call(status)
+    }
+}
+
+/// What to call, with what.
+struct Plan {
+    /// `Service.Method`
+    name: String,
+    argument: Argument,
+}
+
+/// What the call carries.
+enum Argument {
+    /// A value that describes itself.
+    Value(Value),
+    /// JSON that a type will read.
+    Typed(typed::Start, Bytes),
+    /// Bytes as they are.
+    Raw(Bytes),
+}
+
+impl Plan {
+    fn new(args: &args::Call) -> Result<Plan, String> {
+        let target = Target::parse(&args.target).map_err(|status| said(&status))?;
+        let (service, method) = path(&target, &args.target)?;
+        let name = format!("{service}.{method}");
+        let text = read(args.argument.as_deref(), args.codec)?;
+        let argument = match args.codec {
+            Format::Raw => Argument::Raw(text),
+            Format::Protobuf => match typed::known(service, method) {
+                Some(start) => Argument::Typed(start, text),
+                None => {
+                    return Err(format!(
+                        "protobuf needs a schema, and none is known for {name}: use --codec json \
+                         or msgpack, or raw with bytes that are encoded already"
+                    ));
+                }
+            },
+            _ => Argument::Value(parse(&text)?),
+        };
+        Ok(Plan { name, argument })
+    }
+
+    async fn carry_out(&self, args: &args::Call) -> Result<(), Failed> {
+        let talk = Talk { style: Style::stderr(), on: args.verbose };
+        let deadline = args.deadline;
+        talk.say(&format!("{} {} at {}", talk.style.strong("call"), self.name, args.target));
+        let began = Instant::now();
+        let client = connect(&args.target, deadline).await?;
+        let connected = began.elapsed();
+        talk.say(&format!("  connected in {}", output::time(connected)));
+
+        let mut client = client
+            .format(args.codec)
+            .compress(args.compress)
+            .deadline(deadline.saturating_sub(connected).max(Duration::from_millis(1)));
+        for (key, value) in &args.meta {
+            client = client.meta(key, value);
+        }
+        talk.sent(self, args);
+        let began = Instant::now();
+        let answer: Option<(Reply, Meta)> = match &self.argument {
+            Argument::Value(value) => {
+                as_value(typed::send(&client, &self.name, value.clone(), args.oneway)).await
+            }
+            Argument::Typed(start, text) => {
+                let answer = start(&client, &self.name, text, args.oneway).map_err(|fault| {
+                    Failed::Usage(format!("the argument does not fit {}: {fault}", self.name))
+                })?;
+                as_value(answer).await
+            }
+            Argument::Raw(body) => {
+                let answer = typed::send::<Bytes, Bytes>;
+                let answer = answer(&client, &self.name, body.clone(), args.oneway).await;
+                answer.map(|answer| answer.map(|(bytes, meta)| (Reply::Raw(bytes), meta)))
+            }
+        }
+        .inspect_err(|_| talk.say(&format!("  failed after {}", output::time(began.elapsed()))))?;
+        match answer {
+            Some((reply, meta)) => {
+                talk.answered(&meta, began.elapsed());
+                match reply {
+                    Reply::Value(value) => output::value(&value),
+                    Reply::Raw(bytes) => output::data(&bytes),
+                }
+            }
+            None => {
+                leave(client, deadline).await?;
+                talk.say(&format!("  on its way after {}", output::time(began.elapsed())));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What came back.
+enum Reply {
+    Value(Value),
+    Raw(Bytes),
+}
+
+async fn as_value(answer: Answer<Value>) -> Result<Option<(Reply, Meta)>, Status> {
+    Ok(answer.await?.map(|(value, meta)| (Reply::Value(value), meta)))
+}
+
+/// Connects within the deadline of the whole.
+async fn connect(url: &str, deadline: Duration) -> Result<Client, Status> {
+    let limits = Limits::default();
+    let connect_time = limits.connect_time.min(deadline);
+    ClientBuilder::new(url).limits(Limits { connect_time, ..limits }).build().await
+}
+
+/// Lets the client write what it holds: nothing else would wait for it. Its task ends when it has.
+async fn leave(client: Client, deadline: Duration) -> Result<(), Status> {
+    drop(client);
+    let written = async {
+        while Handle::current().metrics().num_alive_tasks() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(deadline, written)
+        .await
+        .map_err(|_| Status::deadline_exceeded("the call could not be written before the deadline"))
+}
+
+/// Says what happens, if anyone wants to know.
+struct Talk {
+    style: Style,
+    on: bool,
+}
+
+impl Talk {
+    fn say(&self, text: &str) {
+        if self.on {
+            output::note(text);
+        }
+    }
+
+    fn sent(&self, plan: &Plan, args: &args::Call) {
+        let compress = args.compress;
+        let oneway = if args.oneway { ", one way" } else { "" };
+        let codec = format!("{}, compression {compress}{oneway}", args.codec);
+        self.say(&format!("{} {codec}, deadline {:?}", self.style.strong("sent"), args.deadline));
+        self.meta(&args.meta);
+        let argument = match &plan.argument {
+            Argument::Value(value) => output::render(value, false),
+            Argument::Typed(_, text) => String::from_utf8_lossy(text).trim().to_owned(),
+            Argument::Raw(bytes) => format!("{} bytes", bytes.len()),
+        };
+        self.say(&self.style.faint(&format!("  {argument}")));
+    }
+
+    fn answered(&self, meta: &Meta, after: Duration) {
+        let after = output::time(after);
+        self.say(&format!("{} after {after}", self.style.strong("answered")));
+        self.meta(&meta.pairs());
+    }
+
+    fn meta(&self, pairs: &[(String, String)]) {
+        for (key, value) in pairs {
+            self.say(&format!("  {key}: {value}"));
+        }
+    }
+}
+
+/// A status about what was typed, without what only calls have.
+pub(crate) fn said(status: &Status) -> String {
+    match status.hint() {
+        Some(hint) => format!("{}; {hint}", status.text()),
+        None => status.text().to_owned(),
+    }
+}
+
+/// The service and the method that a target names.
+pub(crate) fn path<'a>(target: &'a Target, url: &str) -> Result<(&'a str, &'a str), String> {
+    match (&target.service, &target.method) {
+        (Some(service), Some(method)) => Ok((service, method)),
+        (Some(_), None) => Err(format!("`{url}` names no method: add /Method")),
+        (None, _) => Err(format!("`{url}` names no service and method: add /Service/Method")),
+    }
+}
+
+/// The argument's text: what was typed, standard input for `-`, a file's content for `@FILE`.
+pub(crate) fn read(argument: Option<&str>, codec: Format) -> Result<Bytes, String> {
+    let blank = if codec == Format::Raw { "" } else { "{}" };
+    match argument {
+        None => Ok(Bytes::from_static(blank.as_bytes())),
+        Some("-") => {
+            let mut text = Vec::new();
+            let read = std::io::stdin().lock().read_to_end(&mut text);
+            read.map_err(|error| format!("cannot read standard input: {error}"))?;
+            Ok(text.into())
+        }
+        Some(text) => match text.strip_prefix('@') {
+            Some(file) => match std::fs::read(file) {
+                Ok(text) => Ok(text.into()),
+                Err(error) => Err(format!("cannot read `{file}`: {error}")),
+            },
+            None => Ok(Bytes::copy_from_slice(text.as_bytes())),
+        },
+    }
+}
+
+/// Reads JSON.
+pub(crate) fn parse(text: &Bytes) -> Result<Value, String> {
+    decode_within(Format::Json, text.clone(), Bounds::default())
+        .map_err(|fault| format!("the argument is not JSON: {fault}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_must_name_a_method() {
+        for (url, want) in [
+            ("rpcx://h:1", Err("names no service")),
+            ("rpcx://h:1/Arith", Err("names no method")),
+            ("rpcx://h:1/Arith/Mul", Ok(("Arith", "Mul"))),
+        ] {
+            let target = Target::parse(url).expect(url);
+            match (path(&target, url), want) {
+                (Ok(got), Ok(want)) => assert_eq!(got, want),
+                (Err(got), Err(want)) => assert!(got.contains(want), "{got}"),
+                (got, _) => panic!("{url}: {got:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `farcall serve`: the example services on every address asked for, until a signal.
+
+use crate::{DONE, FAILED, USAGE, args, log, output, runtime, services};
+use farcall::{Bound, Code, Listen, Status};
+
+/// Runs the command.
+pub(crate) fn run(args: args::Serve) -> u8 {
+    log::start();
+    services::expect_panics();
+    for url in &args.listen {
+        if let Err(status) = Listen::parse(url) {
+            output::error(&status.to_string());
+            return USAGE;
+        }
+    }
+    let runtime = match runtime(args.workers) {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    match runtime.block_on(serve(args)) {
+        Ok(()) => DONE,
+        Err(status) => {
+            output::error(&status.to_string());
+            FAILED
+        }
+    }
+}
+
+async fn serve(args: args::Serve) -> Result<(), Status> {
+    let instance = args.instance.map(Into::into);
+    let server = services::with(services::Settings { factor: args.factor, instance });
+    let mut urls = args.listen.iter();
+    let Some(first) = urls.next() else {
+        return Err(Status::new(Code::InvalidArgument, "nowhere to listen"));
+    };
+    let mut bound = server.listen(first).await?;
+    for url in urls {
+        bound = bound.listen(url).await?;
+    }
+    announce(&bound);
+    bound.run().await
+}
+
+fn announce(bound: &Bound) {
+    for address in bound.addresses() {
+        output::line(&format!("listening on {address}"));
+    }
+}

@@ -1,0 +1,281 @@
+//! The binary, from outside: what it prints where, and how it exits.
+
+use farcall::{Format, Value, format::decode_from};
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+fn farcall(args: &[&str]) -> Output {
+    let output = command(args).stdin(Stdio::null()).output();
+    output.expect("the binary runs")
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_farcall"));
+    command.args(args).env_remove("NO_COLOR").env_remove("FARCALL_LOG");
+    command
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).expect("text")
+}
+
+fn err(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).expect("text")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn json(text: &str) -> Value {
+    decode_from(Format::Json, text.trim().as_bytes()).expect(text)
+}
+
+/// `farcall serve` on a free port, until it is dropped.
+struct Served {
+    child: Child,
+    _out: BufReader<ChildStdout>,
+    address: String,
+}
+
+impl Served {
+    fn start(more: &[&str]) -> Served {
+        let mut args = vec!["serve", "--listen", "tcp://127.0.0.1:0"];
+        args.extend(more);
+        let mut child = command(&args).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut out = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        out.read_line(&mut line).expect("a line");
+        let address = line.trim().strip_prefix("listening on tcp://").expect(&line).to_owned();
+        Served { child, _out: out, address }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("rpcx://{}/{path}", self.address)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn demo_is_all_right() {
+    let output = farcall(&["demo", "--json"]);
+    let report = json(out(&output));
+    assert_eq!(report.get("right"), Some(&Value::Bool(true)), "{report}");
+    assert_eq!((code(&output), err(&output)), (0, ""));
+    let Some(Value::List(checks)) = report.get("checks") else { panic!("{report}") };
+    assert!(checks.len() >= 30);
+}
+
+#[test]
+fn demo_prints_a_table_without_escapes_into_a_pipe() {
+    let output = farcall(&["demo"]);
+    assert_eq!(code(&output), 0, "{}", out(&output));
+    assert!(out(&output).contains("rpcx+mem protobuf gzip"));
+    assert!(out(&output).contains("checks are right"));
+    assert!(!out(&output).contains('\x1b'));
+}
+
+#[test]
+fn calls_in_every_codec() {
+    let served = Served::start(&["--factor", "2", "--instance", "blue"]);
+    for codec in ["json", "msgpack", "protobuf"] {
+        for compress in ["none", "gzip"] {
+            let args = r#"{"A": 6, "B": 7}"#;
+            let url = served.url("Arith/Mul");
+            let output = farcall(&["call", &url, args, "--codec", codec, "--compress", compress]);
+            assert_eq!((code(&output), out(&output), err(&output)), (0, "{\"C\":84}\n", ""));
+        }
+        let output = farcall(&["call", &served.url("Arith/Multiply"), "{}", "--codec", codec]);
+        assert_eq!((code(&output), out(&output)), (0, "0\n"));
+    }
+    let bytes = "any\0thing";
+    let output = command(&["call", &served.url("Echo/Bytes"), "-", "--codec", "raw"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .and_then(|mut child| {
+            child.stdin.take().expect("piped").write_all(bytes.as_bytes())?;
+            child.wait_with_output()
+        });
+    assert_eq!(out(&output.expect("it runs")), bytes);
+}
+
+#[test]
+fn verbose_goes_to_standard_error() {
+    let served = Served::start(&["--instance", "blue"]);
+    let url = served.url("Echo/Meta");
+    let output = farcall(&["call", &url, "--meta", "tenant=red", "--meta", "k=", "-v"]);
+    assert_eq!((code(&output), out(&output)), (0, "{}\n"));
+    for part in [url.as_str(), "json", "tenant: red", "instance: blue", "__ServerTimeout"] {
+        assert!(err(&output).contains(part), "{part} is not in {}", err(&output));
+    }
+    assert!(!err(&output).contains('\x1b'));
+}
+
+#[test]
+fn failures_exit_1_and_say_why() {
+    let served = Served::start(&[]);
+    let output = farcall(&["call", &served.url("Arith/Divide"), r#"{"A": 1}"#]);
+    assert_eq!((code(&output), out(&output)), (1, ""));
+    assert!(err(&output).contains("divide by zero"), "{}", err(&output));
+
+    let output = farcall(&["call", &served.url("Arith/Divide"), r#"{"A": 1}"#, "--json"]);
+    let status = json(err(&output));
+    assert_eq!(status.get("text").and_then(Value::as_str), Some("divide by zero"));
+    assert_eq!(status.get("origin").and_then(Value::as_str), Some("remote"));
+    assert_eq!(status.get("peer").and_then(Value::as_str), Some(served.address.as_str()));
+
+    let sleep = r#"{"Ms": 60000}"#;
+    let url = served.url("Echo/Sleep");
+    let output = farcall(&["call", &url, sleep, "--deadline", "100ms", "--json"]);
+    assert_eq!(code(&output), 1);
+    assert_eq!(json(err(&output)).get("number"), Some(&Value::Int(4)));
+
+    let output = farcall(&["call", &url, sleep, "--oneway"]);
+    assert_eq!((code(&output), out(&output), err(&output)), (0, "", ""));
+
+    // The panic is the server's affair; its caller learns that it failed, and no more.
+    let output = farcall(&["call", &served.url("Echo/Panic")]);
+    assert_eq!(code(&output), 1);
+    assert!(!err(&output).contains("asked to panic"), "{}", err(&output));
+
+    // Nobody listens on port 1.
+    let output = farcall(&["call", "rpcx://127.0.0.1:1/Arith/Mul", "--json"]);
+    assert_eq!(code(&output), 1);
+    assert_eq!(json(err(&output)).get("sent").and_then(Value::as_str), Some("no"));
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    let call = "rpcx://127.0.0.1:1/Arith/Mul";
+    for (args, want) in [
+        (&["call"][..], "TARGET"),
+        (&["call", "127.0.0.1:1/Arith/Mul"], "no `://`"),
+        (&["call", "smtp://127.0.0.1:1/Arith/Mul"], "protocol `smtp` is not built"),
+        (&["call", "rpcx://127.0.0.1:1/Arith"], "names no method"),
+        (&["call", call, "{"], "not JSON"),
+        (&["call", call, "{}", "--codec", "yaml"], "known: json"),
+        (&["call", call, "{}", "--deadline", "5"], "needs a unit"),
+        (&["call", call, "{}", "--meta", "novalue"], "KEY=VALUE"),
+        (&["call", "rpcx://127.0.0.1:1/My/Own", "{}", "--codec", "protobuf"], "needs a schema"),
+        (&["call", call, "@/no/such/file"], "cannot read"),
+        (&["call", call, "--curl"], "`--curl` is not built yet"),
+        (&["call", call, "--retries", "2"], "`--retries` is not built yet"),
+        (&["serve", "--listen", "udp://127.0.0.1:0"], "transport `udp` is not built"),
+        (&["serve", "--tls-cert", "a", "--tls-key", "b"], "`--tls-cert` is not built yet"),
+        (&["serve", "--registry", "etcd://h:1/b"], "`--registry` is not built yet"),
+        (&["bench", "rpcx://127.0.0.1:1"], "names no service"),
+        (&["bench", "rpcx://127.0.0.1:1/Echo/Echo", "--payload", "tiny"], "/Arith/Mul"),
+        (&["bench", call, "-n", "0"], "0"),
+        (&["ls", "etcd://127.0.0.1:2379/base"], "`farcall ls` is not built yet"),
+        (&["doctor", "--all"], "`farcall doctor` is not built yet"),
+        (&["frobnicate"], "frobnicate"),
+    ] {
+        let output = farcall(args);
+        assert_eq!((code(&output), out(&output)), (2, ""), "{args:?}");
+        assert!(err(&output).contains(want), "{args:?}: {}", err(&output));
+        assert!(!err(&output).contains('\x1b'), "{args:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn help_has_examples() {
+    for args in [&["--help"][..], &["serve", "--help"], &["call", "-h"], &["bench", "--help"]] {
+        let output = farcall(args);
+        assert_eq!((code(&output), err(&output)), (0, ""));
+        assert!(out(&output).contains("Examples:"), "{args:?}");
+    }
+}
+
+#[test]
+fn bench_counts() {
+    let served = Served::start(&[]);
+    let mul = served.url("Arith/Mul");
+    for codec in ["json", "msgpack", "protobuf"] {
+        let args = ["bench", &mul, "-n", "200", "-c", "7", "--codec", codec, "--json"];
+        let output = farcall(&args);
+        let report = json(out(&output));
+        assert_eq!((code(&output), err(&output)), (0, ""));
+        assert_eq!(report.get("calls"), Some(&Value::Int(200)), "{report}");
+        assert_eq!(report.get("failed"), Some(&Value::Int(0)), "{report}");
+        assert!(report.get("p99_us").and_then(Value::as_f64) > Some(0.0), "{report}");
+    }
+    let host = served.url("");
+    for args in [
+        &["bench", &host, "--payload", "581", "-n", "200", "--connections", "3"][..],
+        &["bench", &host, "--payload", "tiny", "-n", "200", "--rate", "10000", "-c", "4"],
+        &["bench", &mul, r#"{"A": 1, "B": 2}"#, "-n", "200", "-d", "60s"],
+    ] {
+        let output = farcall(args);
+        assert_eq!((code(&output), err(&output)), (0, ""), "{args:?}");
+        let first = out(&output).lines().nth(1).unwrap_or_default();
+        assert_eq!(first.split_whitespace().collect::<Vec<_>>(), ["calls", "200"], "{args:?}");
+    }
+}
+
+#[test]
+fn bench_counts_failures() {
+    let served = Served::start(&[]);
+    let fail = r#"{"Code": 5, "Message": "no such thing"}"#;
+    let output = farcall(&["bench", &served.url("Echo/Fail"), fail, "-n", "50", "--json"]);
+    let report = json(out(&output));
+    assert_eq!(code(&output), 1);
+    assert_eq!(report.get("failed"), Some(&Value::Int(50)), "{report}");
+    let output = farcall(&["bench", "rpcx://127.0.0.1:1/Arith/Mul", "-n", "1", "--json"]);
+    assert_eq!((code(&output), out(&output)), (1, ""));
+    assert_eq!(json(err(&output)).get("number"), Some(&Value::Int(14)));
+}
+
+#[cfg(unix)]
+#[test]
+fn serve_finishes_on_sigterm() {
+    let mut served = Served::start(&["--workers", "1"]);
+    let url = served.url("Echo/Sleep");
+    let running = command(&["call", &url, r#"{"Ms": 700}"#, "-v"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut running = running.expect("it starts");
+    // The call is on its way when its connection is there.
+    let mut progress = BufReader::new(running.stderr.take().expect("piped"));
+    let mut line = String::new();
+    while !line.starts_with("sent") {
+        line.clear();
+        assert_ne!(progress.read_line(&mut line).expect("a line"), 0, "it said no more");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    signal("-TERM", &served.child);
+    let answered = running.wait().expect("it ends");
+    assert_eq!(answered.code(), Some(0), "a running call was cut off");
+    assert_eq!(served.child.wait().expect("it ends").code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_call_exits_130() {
+    let served = Served::start(&[]);
+    let sleep = r#"{"Ms": 60000}"#;
+    let calls: [&[&str]; 2] =
+        [&["call", &served.url("Echo/Sleep"), sleep, "-v"], &["bench", &served.url("Arith/Mul")]];
+    for args in calls {
+        let mut running =
+            command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        signal("-INT", &running);
+        assert_eq!(running.wait().expect("it ends").code(), Some(130), "{args:?}");
+    }
+}
+
+#[cfg(unix)]
+fn signal(name: &str, child: &Child) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status();
+    assert!(sent.is_ok_and(|sent| sent.success()));
+}
