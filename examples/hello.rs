@@ -31,7 +31,8 @@ impl Arith for Calculator {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let server = Server::new().add(ArithServer::new(Calculator)).listen("tcp://127.0.0.1:0").await?;
+    let server =
+        Server::new().add(ArithServer::new(Calculator)).listen("tcp://127.0.0.1:0").await?;
     let address = server.addresses()[0].replace("tcp://", "rpcx://");
     let stop = server.shutdown_handle();
     let serving = tokio::spawn(server.run());

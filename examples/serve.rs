@@ -35,7 +35,8 @@ impl Greeter for Polite {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let server = Server::new().add(GreeterServer::new(Polite)).listen("tcp://127.0.0.1:8972").await?;
+    let server =
+        Server::new().add(GreeterServer::new(Polite)).listen("tcp://127.0.0.1:8972").await?;
     println!("listening on {}", server.addresses().join(", "));
     server.run().await
 }

@@ -35,8 +35,8 @@ pub mod format;
 mod json;
 
 pub use farcall_core::{
-    Bounds, Code, Compress, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent, Status,
-    Str, Take, Timestamp, Value, Why,
+    Bounds, Code, Compress, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
+    Status, Str, Take, Timestamp, Value, Why,
 };
 pub use farcall_macros::{Message, service};
 pub use farcall_runtime::{

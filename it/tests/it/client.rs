@@ -6,10 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 fn quick() -> Limits {
-    Limits {
-        reconnect: (Duration::from_millis(5), Duration::from_millis(20)),
-        ..Limits::default()
-    }
+    Limits { reconnect: (Duration::from_millis(5), Duration::from_millis(20)), ..Limits::default() }
 }
 
 #[tokio::test]
@@ -32,11 +29,7 @@ async fn a_lost_connection_is_replaced() -> Result<()> {
     let address = running.url.replace("rpcx://", "tcp://");
     let client = ProbeClient::builder(&running.url).limits(quick()).build().await?;
     assert_eq!(client.add(1, 2).await?, 3);
-    let pending = tokio::spawn(client.sleep(60_000));
-    while client.sleep(0).await? < 2 {}
     running.stop();
-    // Draining waits for the running call; give it up from the caller's side.
-    pending.abort();
     drop(running);
     let status = loop {
         match client.add(1, 2).deadline(Duration::from_millis(300)).await {
@@ -45,14 +38,12 @@ async fn a_lost_connection_is_replaced() -> Result<()> {
         }
     };
     assert_ne!(status.sent(), Sent::Yes, "{status}");
-    let server = Server::new().add(ProbeServer::new(Prober::default()));
     let bound = loop {
         match Server::new().add(ProbeServer::new(Prober::default())).listen(&address).await {
             Ok(bound) => break bound,
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     };
-    drop(server);
     tokio::spawn(bound.run());
     for _ in 0..200 {
         if client.add(1, 2).await.is_ok_and(|sum| sum == 3) {

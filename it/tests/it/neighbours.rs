@@ -22,10 +22,8 @@ async fn latency(neighbour: &ProbeClient, busy: Duration) -> Result<(Duration, D
 async fn one_sleeps_one_spins() -> Result<()> {
     let running = Running::start(probe(Limits::default())).await;
     let second = Duration::from_millis(1_000);
-    let clients: [ProbeClient; 2] = [
-        ProbeClient::connect(&running.url).await?,
-        ProbeClient::connect(&running.url).await?,
-    ];
+    let clients: [ProbeClient; 2] =
+        [ProbeClient::connect(&running.url).await?, ProbeClient::connect(&running.url).await?];
     let [slow, neighbour] = clients;
     let quiet = latency(&neighbour, second / 4).await?;
     println!("nobody at work:        p50 {:?}, p99 {:?}", quiet.0, quiet.1);

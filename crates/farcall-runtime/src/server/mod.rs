@@ -296,6 +296,7 @@ impl Bound {
     pub async fn run(self) -> Result<(), Status> {
         let mut stopped = self.stop.subscribe();
         // Dropping the set stops accepting, also when this future is dropped.
+        let leave = Leave(&self.shared);
         let mut accepting = tokio::task::JoinSet::new();
         accepting.spawn(accept::accept(self.listeners, Arc::clone(&self.shared)));
         tokio::select! {
@@ -303,7 +304,7 @@ impl Bound {
             () = accept::signalled() => {}
         }
         drop(accepting);
-        self.shared.drain();
+        drop(leave);
         let drained = async {
             while !self.shared.conns().open.is_empty() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -316,6 +317,15 @@ impl Bound {
                 self.shared.conns().open.len()
             ))),
         }
+    }
+}
+
+/// Tells the connections to finish when the server ends, also when its future is dropped.
+struct Leave<'a>(&'a Shared);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.drain();
     }
 }
 
