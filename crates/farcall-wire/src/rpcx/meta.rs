@@ -80,6 +80,11 @@ fn code(text: &str) -> Code {
         ("can not find codec for", Code::Unimplemented),
         ("request reached rate limit", Code::ResourceExhausted),
         ("[service internal error]", Code::Internal),
+        // The texts of Go's `context`, which handlers return as they are.
+        ("context deadline exceeded", Code::DeadlineExceeded),
+        ("context canceled", Code::Cancelled),
+        // Our own server's, when the handler is stopped at the caller's deadline.
+        ("the caller's deadline has passed", Code::DeadlineExceeded),
     ];
     known.into_iter().find(|(start, _)| text.starts_with(start)).map_or(Code::Unknown, |(_, c)| c)
 }

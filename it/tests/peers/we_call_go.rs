@@ -1,0 +1,156 @@
+//! Our client against the real rpcx server: every codec, compression, error, one-way call and time-out.
+//!
+//! No test here lets gzip bodies overlap: rpcx v1.9.4 hands a compressed body on after it gave its
+//! buffer back to a pool, so that overlapping ones can be mixed up on the Go side.
+
+use crate::go_peer::GoServer;
+use bytes::Bytes;
+use farcall::{Code, Compress, Format, Origin, Result, json};
+use farcall_cli::{
+    kinds::Kinds,
+    message581::BenchmarkMessage,
+    services::{Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, Quotient, SleepArgs},
+};
+use std::time::Duration;
+
+const FORMATS: [Format; 3] = [Format::Json, Format::Protobuf, Format::MsgPack];
+const FOLDS: [Compress; 2] = [Compress::None, Compress::Gzip];
+
+#[tokio::test]
+async fn every_codec_and_compression() -> Result<()> {
+    let go = GoServer::start();
+    let (arith, echo) = (ArithClient::connect(&go.url).await?, EchoClient::connect(&go.url).await?);
+    for format in FORMATS {
+        for compress in FOLDS {
+            let what = format!("{format}, {compress}");
+            let arith = arith.clone().format(format).compress(compress);
+            let echo = echo.clone().format(format).compress(compress);
+            for (a, b) in [(6, 7), (0, 0), (-1, i64::from(i32::MAX)), (1 << 31, 1 << 31)] {
+                assert_eq!(arith.mul(Args { a, b }).await?.c, a.wrapping_mul(b), "{what}");
+            }
+            let divided = arith.divide(Args { a: 17, b: 5 }).await?;
+            assert_eq!(divided, Quotient { quo: 3, rem: 2 }, "{what}");
+            let sample = BenchmarkMessage::sample();
+            assert_eq!(echo.echo(sample.clone()).await?, sample, "{what}");
+            // Long enough to be compressed.
+            let long = BenchmarkMessage { field1: "许多往事".repeat(500), ..sample };
+            assert_eq!(echo.echo(long.clone()).await?, long, "{what}");
+            let call = echo.echo_meta().meta("tenant", "blau").meta("ключ", "значение");
+            let ((), meta) = call.with_meta().await?;
+            assert_eq!(meta.get("tenant").as_deref(), Some("blau"), "{what}");
+            assert_eq!(meta.get("ключ").as_deref(), Some("значение"), "{what}");
+            echo.sleep(SleepArgs { ms: 1 }).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_protobuf_does_not_carry() -> Result<()> {
+    let go = GoServer::start();
+    let (arith, echo, hello) = (
+        ArithClient::connect(&go.url).await?,
+        EchoClient::connect(&go.url).await?,
+        HelloServiceClient::connect(&go.url).await?,
+    );
+    for format in [Format::Json, Format::MsgPack] {
+        for compress in FOLDS {
+            let echo = echo.clone().format(format).compress(compress);
+            let kinds = Kinds::sample();
+            assert_eq!(echo.kinds(kinds.clone()).await?, kinds, "{format}, {compress}");
+            let arith = arith.clone().format(format).compress(compress);
+            assert_eq!(arith.multiply(Args { a: 6, b: -7 }).await?, -42);
+            let hello = hello.clone().format(format).compress(compress);
+            assert_eq!(hello.say_hello("Gö <&>".into()).await?, "Hello World:Gö <&>");
+        }
+        let client = arith.client().clone().format(format);
+        let reply = client.call("Arith.Mul", json!({"A": 6, "B": 7})).await?;
+        assert_eq!(reply.get("C").and_then(|c| c.as_i64()), Some(42));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn bodies_of_every_size() -> Result<()> {
+    let go = GoServer::start();
+    let echo = EchoClient::connect(&go.url).await?;
+    for format in [Format::Raw, Format::MsgPack, Format::Json] {
+        for compress in FOLDS {
+            let echo = echo.clone().format(format).compress(compress);
+            for size in [0, 1, 1024, 1025, 2 << 20] {
+                let body: Bytes = (0..size).map(|i| (i * 7 % 251) as u8).collect();
+                let back = echo.bytes(body.clone()).await?;
+                assert!(back == body, "{format}, {compress}, {size} bytes");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn failures() -> Result<()> {
+    let go = GoServer::start();
+    let (arith, echo) = (ArithClient::connect(&go.url).await?, EchoClient::connect(&go.url).await?);
+    for format in FORMATS {
+        let arith = arith.clone().format(format);
+        let status = arith.divide(Args { a: 1, b: 0 }).await.expect_err("by zero");
+        assert_eq!((status.text(), status.origin()), ("divide by zero", Origin::Remote));
+        let echo = echo.clone().format(format);
+        let fail = FailArgs { code: 5, message: "kein Döner".into() };
+        assert_eq!(echo.fail(fail).await.expect_err("a failure").text(), "kein Döner");
+        let status = echo.panic().await.expect_err("a panic");
+        assert_eq!(status.code(), Code::Internal, "{status}");
+        let client = arith.client().clone().format(Format::Json);
+        let status = client.call("Nobody.Home", json!({})).await.expect_err("unknown");
+        assert_eq!(status.text(), "rpcx: can't find service Nobody");
+        let status = client.call("Arith.Nothing", json!({})).await.expect_err("unknown");
+        assert_eq!(status.text(), "rpcx: can't find method Nothing");
+        assert_eq!(arith.mul(Args { a: 2, b: 3 }).await?.c, 6);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_way_and_late() -> Result<()> {
+    let go = GoServer::start();
+    let (arith, echo) = (ArithClient::connect(&go.url).await?, EchoClient::connect(&go.url).await?);
+    for format in FORMATS {
+        let (arith, echo) = (arith.clone().format(format), echo.clone().format(format));
+        arith.mul(Args { a: 2, b: 3 }).oneway().await?;
+        arith.divide(Args { a: 2, b: 0 }).oneway().await?;
+        let slow = echo.sleep(SleepArgs { ms: 300 }).deadline(Duration::from_millis(40));
+        let status = slow.await.expect_err("too late");
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+        // The connection goes on, and the late answer goes nowhere.
+        for a in 0..50 {
+            assert_eq!(arith.mul(Args { a, b: 3 }).await?.c, 3 * a);
+            tokio::time::sleep(Duration::from_millis(8)).await;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_callers_on_one_connection() -> Result<()> {
+    let go = GoServer::start();
+    let client = farcall::Client::connect(&go.url).await?;
+    let (arith, echo) = (ArithClient::from_client(client.clone()), EchoClient::from_client(client));
+    for format in FORMATS {
+        let callers = (0..64i64).map(|caller| {
+            let (arith, echo) = (arith.clone().format(format), echo.clone().format(format));
+            tokio::spawn(async move {
+                for round in 0..50 {
+                    echo.sleep(SleepArgs { ms: (caller * 7 + round) % 11 }).await?;
+                    let reply = arith.mul(Args { a: caller, b: round }).await?;
+                    assert_eq!(reply.c, caller * round);
+                }
+                Ok::<(), farcall::Status>(())
+            })
+        });
+        let callers: Vec<_> = callers.collect();
+        for caller in callers {
+            caller.await.expect("no panic")?;
+        }
+    }
+    Ok(())
+}
