@@ -37,5 +37,5 @@ pub use trace::{Traced, trace_fault};
 /// Helpers that generated code builds its constant tables with. Not part of the stable API.
 #[doc(hidden)]
 pub mod tables {
-    pub use crate::schema::{dense, dense_len, join, sorted};
+    pub use crate::schema::{dense, dense_len, flatten, sorted};
 }

@@ -153,6 +153,12 @@ pub trait Source {
 }
 
 /// A type with a shape.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be part of a message: farcall does not know its shape",
+    label = "not a type that farcall can carry",
+    note = "add `#[derive(Message)]` to `{Self}`, or use a type that the formats know: integers up \
+            to 64 bits, floats, bool, String, Vec, Option, arrays, maps, SystemTime, Duration"
+)]
 pub trait Shaped {
     /// The shape of one value.
     const SHAPE: Shape;

@@ -41,6 +41,21 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it is an integer.
+    const fn whole(self) -> bool {
+        matches!(
+            self,
+            Kind::I8
+                | Kind::I16
+                | Kind::I32
+                | Kind::I64
+                | Kind::U8
+                | Kind::U16
+                | Kind::U32
+                | Kind::U64
+        )
+    }
+
     /// The name people know it by, for error texts.
     pub const fn name(self) -> &'static str {
         match self {
@@ -97,31 +112,73 @@ pub enum Shape {
     Any,
 }
 
+const NOT_PACKED: &str = "`zigzag` and `fixed` are for integers, and containers of integers";
+
 impl Shape {
-    /// The same integer, or list of integers, packed as protobuf's `sintN`.
+    /// The same integer, or container of integers, packed as protobuf's `sintN`.
     pub const fn zigzag(self) -> Shape {
         self.packed(Pack::Zigzag)
     }
 
-    /// The same integer packed as protobuf's `fixedN` or `sfixedN`.
+    /// The same integer, or container of integers, packed as protobuf's `fixedN` or `sfixedN`.
     pub const fn fixed(self) -> Shape {
         self.packed(Pack::Fixed)
     }
 
     const fn packed(self, pack: Pack) -> Shape {
         match self {
-            Shape::One(
-                kind @ (Kind::I8
-                | Kind::I16
-                | Kind::I32
-                | Kind::I64
-                | Kind::U8
-                | Kind::U16
-                | Kind::U32
-                | Kind::U64),
-                _,
-            ) => Shape::One(kind, pack),
-            _ => panic!("`zigzag` and `fixed` are for integers and lists of integers"),
+            Shape::One(kind, _) if kind.whole() => Shape::One(kind, pack),
+            Shape::List(item) => Shape::List(item.packed_inner(pack)),
+            Shape::Array(item, len) => Shape::Array(item.packed_inner(pack), len),
+            Shape::Maybe(inner) => Shape::Maybe(inner.packed_inner(pack)),
+            // Of a map, whichever of the two is an integer.
+            Shape::Map(key, value) => match (key.has_integer(), value.has_integer()) {
+                (true, true) => Shape::Map(key.packed_inner(pack), value.packed_inner(pack)),
+                (true, false) => Shape::Map(key.packed_inner(pack), value),
+                (false, _) => Shape::Map(key, value.packed_inner(pack)),
+            },
+            _ => panic!("{}", NOT_PACKED),
+        }
+    }
+
+    const fn has_integer(&self) -> bool {
+        match self {
+            Shape::One(kind, _) => kind.whole(),
+            Shape::List(inner) | Shape::Array(inner, _) | Shape::Maybe(inner) => {
+                inner.has_integer()
+            }
+            _ => false,
+        }
+    }
+
+    /// A constant expression cannot lend what it has just computed, so the shapes that may be lent
+    /// are spelled out: integers, and lists and options of integers.
+    const fn packed_inner(&self, pack: Pack) -> &'static Shape {
+        macro_rules! spelled_out {
+            ($kind:expr, $pack:expr, |$one:ident| $shape:expr) => {
+                spelled_out!($kind, $pack, |$one| $shape; I8 I16 I32 I64 U8 U16 U32 U64)
+            };
+            ($kind:expr, $pack:expr, |$one:ident| $shape:expr; $($name:ident)*) => {
+                match ($kind, $pack) {
+                    $((Kind::$name, Pack::Fixed) => {
+                        const $one: Shape = Shape::One(Kind::$name, Pack::Fixed);
+                        const { &$shape }
+                    })*
+                    $((Kind::$name, _) => {
+                        const $one: Shape = Shape::One(Kind::$name, Pack::Zigzag);
+                        const { &$shape }
+                    })*
+                    _ => panic!("{}", NOT_PACKED),
+                }
+            };
+        }
+        match self {
+            Shape::One(kind, _) => spelled_out!(*kind, pack, |ONE| ONE),
+            Shape::List(Shape::One(kind, _)) => spelled_out!(*kind, pack, |ONE| Shape::List(&ONE)),
+            Shape::Maybe(Shape::One(kind, _)) => {
+                spelled_out!(*kind, pack, |ONE| Shape::Maybe(&ONE))
+            }
+            _ => panic!("{}", NOT_PACKED),
         }
     }
 
@@ -345,15 +402,76 @@ const fn less(fields: &[Field], left: usize, right: usize, by_json: bool) -> boo
     left.len() < right.len()
 }
 
-/// Two field tables in one, the first before the second.
-pub const fn join<const N: usize>(first: &[Field], second: &[Field]) -> [Field; N] {
+/// The field tables of a message and of its `oneof`s in one; what is left of it is padding.
+pub const fn flatten<const N: usize>(parts: &[&[Field]]) -> [Field; N] {
     const NONE: Field =
         Field::new(1, "", "", "", "", b"", Shape::One(Kind::Bool, Pack::Plain), false);
     let mut table = [NONE; N];
-    let mut i = 0;
-    while i < N {
-        table[i] = if i < first.len() { first[i] } else { second[i - first.len()] };
-        i += 1;
+    let (mut part, mut len) = (0, 0);
+    while part < parts.len() {
+        let mut i = 0;
+        while i < parts[part].len() {
+            assert!(len < N, "the `oneof`s of a generic message hold at most 128 variants");
+            table[len] = parts[part][i];
+            let mut j = 0;
+            while j < len {
+                assert!(
+                    table[j].number != table[len].number,
+                    "two fields have the same number: the variants of a `oneof` are fields of the \
+                     message around it"
+                );
+                assert!(
+                    !same(table[j].name, table[len].name) && !same(table[j].json, table[len].json),
+                    "two fields have the same name: the variants of a `oneof` are fields of the \
+                     message around it"
+                );
+                j += 1;
+            }
+            len += 1;
+            i += 1;
+        }
+        part += 1;
     }
     table
+}
+
+const fn same(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut i = 0;
+    while i < left.len() && i < right.len() && left[i] == right[i] {
+        i += 1;
+    }
+    i == left.len() && i == right.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_reaches_into_containers() {
+        const ONE: Shape = Shape::One(Kind::I64, Pack::Plain);
+        const TEXT: Shape = Shape::One(Kind::Text, Pack::Plain);
+        let shown = |shape: Shape| format!("{shape:?}");
+        assert_eq!(shown(ONE.zigzag()), "One(I64, Zigzag)");
+        assert_eq!(shown(Shape::List(&ONE).fixed()), "List(One(I64, Fixed))");
+        assert_eq!(shown(Shape::Array(&ONE, 3).zigzag()), "Array(One(I64, Zigzag), 3)");
+        const LIST: Shape = Shape::List(&ONE);
+        assert_eq!(shown(Shape::Maybe(&LIST).zigzag()), "Maybe(List(One(I64, Zigzag)))");
+        assert_eq!(shown(Shape::Map(&ONE, &ONE).fixed()), "Map(One(I64, Fixed), One(I64, Fixed))");
+        assert_eq!(
+            shown(Shape::Map(&TEXT, &ONE).fixed()),
+            "Map(One(Text, Plain), One(I64, Fixed))"
+        );
+        assert_eq!(
+            shown(Shape::Map(&ONE, &TEXT).fixed()),
+            "Map(One(I64, Fixed), One(Text, Plain))"
+        );
+    }
+
+    #[test]
+    #[should_panic = "for integers"]
+    fn text_is_not_packed() {
+        let _ = Shape::One(Kind::Text, Pack::Plain).fixed();
+    }
 }

@@ -25,7 +25,7 @@ async fn every_format_and_compression() -> Result<()> {
                 assert_eq!(client.add(i64::MAX - 1, 1).await?, i64::MAX);
                 assert_eq!(client.sleep(0).await?, 1);
                 assert_eq!(client.block(1).await?, 1);
-                client.meta().await?;
+                client.meta_call().await?;
                 let kids = (0..200).map(|i| Tree { name: format!("n{i}"), ..leaf() }).collect();
                 let tree = Tree { kids, next: Some(Box::new(leaf())), ..leaf() };
                 assert_eq!(client.tree(tree.clone()).await?, tree);
@@ -167,7 +167,7 @@ async fn replies_out_of_order_find_their_callers() -> Result<()> {
                     let (a, b) = (caller as i64, round as i64);
                     assert_eq!(client.mul(Args { a, b }).await?.c, a * b);
                 }
-                Result::Ok(())
+                Ok::<(), farcall::Status>(())
             })
         });
         for caller in callers.collect::<Vec<_>>() {

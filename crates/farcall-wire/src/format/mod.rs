@@ -10,6 +10,8 @@ pub mod json;
 pub mod msgpack;
 pub mod protobuf;
 pub mod raw;
+#[cfg(test)]
+mod tests;
 mod utf8;
 
 /// Appends `value` to `out`. On a fault, which names the path to the field, `out` is as before.
@@ -36,6 +38,36 @@ pub fn decode<T: Take>(format: Format, body: &Bytes, bounds: Bounds) -> Result<T
         Format::Json => json::decode(body, bounds),
         Format::Raw => raw::decode(body),
         other => Err(Fault::new(unknown(other))),
+    }
+}
+
+/// Shorter slices of a frame are copied: twenty bytes must not keep alive the block they came in.
+const SHARE_FROM: usize = 256;
+
+/// Bytes at a place in the frame: shared if they are long, copied if they are short.
+fn share(frame: &Bytes, start: usize, end: usize) -> Bytes {
+    if end - start < SHARE_FROM {
+        Bytes::copy_from_slice(&frame[start..end])
+    } else {
+        frame.slice(start..end)
+    }
+}
+
+/// Whether `bytes` begin with `key`, the ready-made key of the expected field. Keys are short: two words
+/// that may overlap cover most, where a call to compare memory costs more than the comparison.
+#[inline(always)]
+fn begins_with(bytes: &[u8], key: &[u8]) -> bool {
+    let Some(bytes) = bytes.get(..key.len()) else { return false };
+    match key.len() {
+        8..=16 => {
+            bytes.first_chunk::<8>() == key.first_chunk::<8>()
+                && bytes.last_chunk::<8>() == key.last_chunk::<8>()
+        }
+        4..8 => {
+            bytes.first_chunk::<4>() == key.first_chunk::<4>()
+                && bytes.last_chunk::<4>() == key.last_chunk::<4>()
+        }
+        _ => bytes == key,
     }
 }
 
