@@ -328,7 +328,7 @@ fn heading(programs: &Programs, options: &Options) -> Done<String> {
     let lock = fs::read_to_string(root().join("Cargo.lock"))?;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     Ok(format!(
-        "# Side by side\n\nWritten by `cargo xtask bench`. {METHOD}\n\n- Linux {}, {} cores\n\
+        "# Side by side\n\nWritten by `cargo xtask bench`.\n\n{METHOD}\n\n- Linux {}, {} cores\n\
          - {}\n- farcall {}, tokio {}\n- {}\n- rounds: {}\n",
         kernel.trim(),
         thread::available_parallelism()?,

@@ -25,8 +25,9 @@ type Done<T = ()> = Result<T, Box<dyn Error>>;
 const HELP: &str = "\
 usage: cargo xtask COMMAND
 
-  tidy               checks what the compiler does not: layers, line lengths, dead files,
-                     panics, unsafe code, leftovers (also run by cargo test)
+  tidy [--fix]       checks what the compiler does not: layers, line lengths, dead files,
+                     panics, unsafe code, leftovers (also run by cargo test);
+                     --fix fills comments anew that are too wide
   peers              builds the other implementations (needs Go) and runs the tests that
                      talk to them
   ledger [--check] [--quick]
@@ -70,7 +71,8 @@ fn main() -> ExitCode {
 
 /// The repository.
 fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
 }
 
 /// Where cargo puts what it builds from the workspace in `folder`.

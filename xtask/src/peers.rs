@@ -84,12 +84,12 @@ fn build(peer: &Peer) -> Done<PathBuf> {
     let mut command = Command::new("go");
     command
         .arg("build")
-        .arg("-C")
-        .arg(root().join("peers").join(peer.folder))
+        .args(["-C", &format!("peers/{}", peer.folder)])
         .arg("-mod=readonly")
         .arg("-o")
         .arg(&program)
         .arg(".")
+        .current_dir(root())
         .env("GOPATH", home.join("gopath"))
         .env("GOCACHE", home.join("gocache"))
         .env("GOFLAGS", flags.trim());

@@ -4,6 +4,7 @@
 mod layers;
 mod lexer;
 mod source;
+mod wrap;
 
 use crate::{Done, known, root};
 use std::{
@@ -23,7 +24,10 @@ const TEXTS: [&str; 11] =
 const BUILT: [&str; 3] = ["target", ".git", "node_modules"];
 
 pub(crate) fn run(flags: &[String]) -> Done {
-    known(flags, &[])?;
+    known(flags, &["--fix"])?;
+    if !flags.is_empty() {
+        fix(root())?;
+    }
     let findings = check(root())?;
     for note in &findings.notes {
         println!("note: {note}");
@@ -39,6 +43,19 @@ pub(crate) fn run(flags: &[String]) -> Done {
         1 => Err("1 problem".into()),
         n => Err(format!("{n} problems").into()),
     }
+}
+
+/// Mends what can be mended without thinking: comments that are too wide.
+fn fix(root: &Path) -> Done {
+    let mut files = Files::new();
+    gather(root, root, &mut files)?;
+    for (path, text) in files.iter().filter(|(path, _)| path.ends_with(".rs")) {
+        if let Some(text) = wrap::wrapped(text) {
+            fs::write(root.join(path), text)?;
+            println!("{path}: comments filled anew");
+        }
+    }
+    Ok(())
 }
 
 /// What was found.
