@@ -1,0 +1,360 @@
+//! `cargo xtask ledger`: what a call costs, in figures that barely move on a noisy machine:
+//! instructions and allocations by callgrind, system calls by strace. Each has a floor;
+//! docs/ledger.md is under version control, so a regression is a diff that someone must explain.
+
+use crate::{
+    Done,
+    callgrind::{self, Profile},
+    known, locked,
+    proc::{Server, capture, cargo, run_within, show, version},
+    root,
+    table::{Table, commas},
+    target,
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The floors, per tiny call with bodies in protobuf. Instructions have none where a lone caller
+/// makes every call a turn of tokio's loop: most of that is tokio's. A 64th of an allocation, for
+/// the blocks that a connection's buffers are cut from, is not held against a floor.
+const SERVER_INSTRUCTIONS: f64 = 2_500.0;
+const CLIENT_INSTRUCTIONS: f64 = 4_000.0;
+const ALLOCATIONS: f64 = 1.0;
+const BUFFER_ALLOCATIONS: f64 = 1.0 / 64.0;
+
+/// How much of the other's instructions our formats may cost, encoding as decoding.
+const CODECS: [(&str, &str, f64); 3] = [
+    ("ours-protobuf", "prost", 1.0),
+    ("ours-json", "serde_json", 0.7),
+    ("ours-msgpack", "rmp-serde", 0.8),
+];
+
+/// Two runs; their difference has no start-up in it.
+const CALLS: (usize, usize) = (3_000, 9_000);
+const ITERATIONS: (usize, usize) = (100, 600);
+
+/// Connections and callers.
+const SHAPES: [(usize, usize); 2] = [(1, 64), (1, 1)];
+
+/// How many functions of a profile are shown.
+const TOP: usize = 12;
+
+pub(crate) fn run(flags: &[String]) -> Done {
+    known(flags, &["--check", "--quick"])?;
+    let has = |flag: &str| flags.iter().any(|f| f == flag);
+    if version("valgrind", "--version").is_none() {
+        return Err("valgrind is not installed; Debian and Ubuntu: apt-get install valgrind".into());
+    }
+    let quick = has("--quick");
+    let programs = Programs::build(quick)?;
+    let mut ledger = Ledger { missed: Vec::new(), profiles: String::new() };
+    let mut text = heading(&programs)?;
+    text += &ledger.calls(&programs)?;
+    if !quick {
+        text += &ledger.codecs(&programs)?;
+    }
+    println!("\n{text}{}", ledger.profiles);
+    if quick {
+        println!("docs/ledger.md is written by a run without --quick");
+    } else {
+        let path = root().join("docs/ledger.md");
+        fs::create_dir_all(root().join("docs"))?;
+        fs::write(path, &text)?;
+        println!("written to docs/ledger.md");
+    }
+    match &ledger.missed[..] {
+        [] => println!("every floor is met"),
+        missed => println!("missed: {}", missed.join("; ")),
+    }
+    match ledger.missed.is_empty() || !has("--check") {
+        true => Ok(()),
+        false => Err("a floor was missed".into()),
+    }
+}
+
+/// What is measured, and what measures.
+struct Programs {
+    farcall: PathBuf,
+    calls: PathBuf,
+    codec: PathBuf,
+    /// Where tools write.
+    scratch: PathBuf,
+    strace: bool,
+}
+
+impl Programs {
+    fn build(quick: bool) -> Done<Programs> {
+        let bench = root().join("bench");
+        show(cargo().current_dir(root()).args(["build", "--release", "-p", "farcall-cli"]))?;
+        let mut build = cargo();
+        build.current_dir(&bench).args(["build", "--release", "-p", "calls"]);
+        if !quick {
+            build.args(["-p", "codec"]);
+        }
+        show(&mut build)?;
+        let scratch = target(root()).join("ledger");
+        fs::create_dir_all(&scratch)?;
+        Ok(Programs {
+            farcall: target(root()).join("release/farcall"),
+            calls: target(&bench).join("release/calls"),
+            codec: target(&bench).join("release/codec"),
+            scratch,
+            strace: version("strace", "-V").is_some(),
+        })
+    }
+}
+
+/// Whose cost is counted.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Server,
+    Client,
+}
+
+impl Side {
+    fn name(self) -> &'static str {
+        match self {
+            Side::Server => "server",
+            Side::Client => "client",
+        }
+    }
+
+    fn instructions(self) -> f64 {
+        match self {
+            Side::Server => SERVER_INSTRUCTIONS,
+            Side::Client => CLIENT_INSTRUCTIONS,
+        }
+    }
+}
+
+/// The figures so far: floors that were missed, and where instructions went.
+struct Ledger {
+    missed: Vec<String>,
+    profiles: String,
+}
+
+impl Ledger {
+    fn calls(&mut self, programs: &Programs) -> Done<String> {
+        let mut table = Table::new(&["per call", "connections × callers", "here", "floor", "met"]);
+        for (conns, callers) in SHAPES {
+            for side in [Side::Server, Side::Client] {
+                let shape = format!("{conns}×{callers}");
+                println!("counting: {} at {shape}", side.name());
+                let each = profile(programs, side, conns, callers)?;
+                self.remember(side, &shape, &each);
+                let mut row = |what: &str, here: String, floor: String, met: &str| {
+                    let what = format!("{}: {what}", side.name());
+                    table.row(vec![what, shape.clone(), here, floor, met.to_owned()]);
+                };
+                let (floor, met) = match callers > 1 {
+                    true => {
+                        let floor = side.instructions();
+                        let what = format!("{} at {shape}: instructions", side.name());
+                        (commas(floor), self.judge(each.instructions <= floor, what))
+                    }
+                    false => ("-".to_owned(), "-"),
+                };
+                row("instructions", commas(each.instructions), floor, met);
+                let met = self.judge(
+                    each.allocations <= ALLOCATIONS + BUFFER_ALLOCATIONS,
+                    format!("{} at {shape}: allocations", side.name()),
+                );
+                row("allocations", format!("{:.3}", each.allocations), commas(ALLOCATIONS), met);
+                let here = match programs.strace {
+                    true => {
+                        let counts = system_calls(programs, side, conns, callers)?;
+                        self.profiles += &format!("{}\n", in_words(&counts));
+                        format!("{:.3}", counts.values().sum::<f64>())
+                    }
+                    false => "NOT MEASURED: strace is missing".to_owned(),
+                };
+                row("system calls", here, "-".to_owned(), "-");
+            }
+        }
+        Ok(format!("## Calls\n\n{CALLS_TEXT}\n\n{}", table.to_markdown()))
+    }
+
+    fn codecs(&mut self, programs: &Programs) -> Done<String> {
+        let headings = ["581-byte message", "ours", "other", "other's", "ratio", "floor", "met"];
+        let mut table = Table::new(&headings);
+        for (ours, other, floor) in CODECS {
+            for op in ["encode", "decode"] {
+                println!("counting: {ours} and {other}, {op}");
+                let mine = codec(programs, ours, op)?;
+                let theirs = codec(programs, other, op)?;
+                let ratio = mine / theirs;
+                let met = self.judge(ratio <= floor, format!("{ours} {op}"));
+                table.row(vec![
+                    format!("{} {op}", ours.trim_start_matches("ours-")),
+                    commas(mine),
+                    other.to_owned(),
+                    commas(theirs),
+                    format!("{ratio:.2}"),
+                    format!("{floor:.2}"),
+                    met.to_owned(),
+                ]);
+            }
+        }
+        Ok(format!("\n## Formats\n\n{CODECS_TEXT}\n\n{}", table.to_markdown()))
+    }
+
+    fn judge(&mut self, met: bool, what: String) -> &'static str {
+        if met {
+            return "yes";
+        }
+        self.missed.push(what);
+        "NO"
+    }
+
+    /// Profiles are shown, not written: names of functions change too often to be worth a diff.
+    fn remember(&mut self, side: Side, shape: &str, each: &Profile) {
+        self.profiles += &format!("\n{} at {shape}, own instructions per call:\n", side.name());
+        for (name, cost) in each.top(TOP) {
+            let name: String = name.chars().take(110).collect();
+            self.profiles += &format!("{cost:>9.1}  {name}\n");
+        }
+    }
+}
+
+const CALLS_TEXT: &str = "\
+`Arith.Mul` over rpcx on loopback TCP, bodies in protobuf; `farcall serve --workers 1` and
+`bench/calls -workers 1`. The side that is counted runs under valgrind (callgrind) or strace, the
+other one natively. Each figure is a run of 9,000 calls minus one of 3,000, divided by 6,000.
+Instructions are those in user space.";
+
+const CODECS_TEXT: &str = "\
+Instructions per message, by callgrind, of `bench/codec`: a run of 600 minus one of 100, divided by
+500. All write the same bytes and read into owned strings.";
+
+fn heading(programs: &Programs) -> Done<String> {
+    let lock = fs::read_to_string(root().join("Cargo.lock"))?;
+    let bench = fs::read_to_string(root().join("bench/Cargo.lock"))?;
+    let tool = |program, flag| version(program, flag).unwrap_or_else(|| "MISSING".to_owned());
+    Ok(format!(
+        "# Ledger\n\nWritten by `cargo xtask ledger`.\n\n\
+         - {}, {}, {}\n- farcall {}, tokio {}, bytes {}\n\
+         - prost {}, serde_json {}, rmp-serde {}\n- `farcall`, as built for release: {} KiB\n\n",
+        tool("rustc", "-V"),
+        tool("valgrind", "--version"),
+        tool("strace", "-V"),
+        locked(&lock, "farcall"),
+        locked(&lock, "tokio"),
+        locked(&lock, "bytes"),
+        locked(&bench, "prost"),
+        locked(&bench, "serde_json"),
+        locked(&bench, "rmp-serde"),
+        commas(fs::metadata(&programs.farcall)?.len() as f64 / 1024.0),
+    ))
+}
+
+/// What one call costs a side.
+fn profile(programs: &Programs, side: Side, conns: usize, callers: usize) -> Done<Profile> {
+    let out = programs.scratch.join("callgrind.out");
+    let run = |calls| -> Done<Profile> {
+        // A file of the run before must not pass for one of this run.
+        let _ = fs::remove_file(&out);
+        let under = |program: &Path| callgrind::command(program, &out);
+        pair(programs, side, under, (conns, callers, calls))?;
+        Profile::read(&out)
+    };
+    let (few, many) = (run(CALLS.0)?, run(CALLS.1)?);
+    Ok(many.per_unit(&few, (CALLS.1 - CALLS.0) as f64))
+}
+
+/// Which system calls one call costs a side, and how often.
+fn system_calls(
+    programs: &Programs,
+    side: Side,
+    conns: usize,
+    callers: usize,
+) -> Done<BTreeMap<String, f64>> {
+    let out = programs.scratch.join("strace.out");
+    let run = |calls| -> Done<BTreeMap<String, f64>> {
+        let _ = fs::remove_file(&out);
+        let under = |program: &Path| {
+            let mut command = Command::new("strace");
+            // -D: the program is our child and gets our signals, strace stands aside.
+            command.args(["-D", "-c", "-f", "-o"]).arg(&out).arg(program);
+            command
+        };
+        pair(programs, side, under, (conns, callers, calls))?;
+        strace_counts(&out)
+    };
+    let (few, mut many) = (run(CALLS.0)?, run(CALLS.1)?);
+    for (name, count) in &mut many {
+        let before = few.get(name).copied().unwrap_or_default();
+        *count = (*count - before) / (CALLS.1 - CALLS.0) as f64;
+    }
+    Ok(many)
+}
+
+/// The rows of strace's table. Strace writes it just after the program has ended.
+fn strace_counts(out: &Path) -> Done<BTreeMap<String, f64>> {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(5) {
+        let text = fs::read_to_string(out).unwrap_or_default();
+        if !text.contains(" total") {
+            thread::sleep(Duration::from_millis(10));
+            continue;
+        }
+        // % time, seconds, usecs/call, calls, errors if there were any, system call
+        let rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let counts = rows.filter_map(|row| match row[..] {
+            [_, _, _, calls, .., name] if name != "total" => {
+                Some((name.to_owned(), calls.parse().ok()?))
+            }
+            _ => None,
+        });
+        return Ok(counts.collect());
+    }
+    Err(format!("strace wrote no table to {}", out.display()).into())
+}
+
+/// Runs a server and a client, one of them under a tool.
+fn pair(
+    programs: &Programs,
+    side: Side,
+    under: impl Fn(&Path) -> Command,
+    (conns, callers, calls): (usize, usize, usize),
+) -> Done {
+    let start = |program: &Path, measured: bool| match measured {
+        true => under(program),
+        false => Command::new(program),
+    };
+    let mut serve = start(&programs.farcall, side == Side::Server);
+    serve.args(["serve", "--listen", "tcp://127.0.0.1:0", "--workers", "1"]);
+    let server = Server::start(serve)?;
+    let mut client = start(&programs.calls, side == Side::Client);
+    client.args(["-addr", &server.addr, "-payload", "tiny", "-workers", "1", "-plain"]);
+    for (flag, value) in [("-conns", conns), ("-callers", callers), ("-calls", calls)] {
+        client.args([flag, &value.to_string()]);
+    }
+    run_within(client, Duration::from_secs(120))?;
+    server.stop()
+}
+
+/// System calls that a call makes more often than once in a thousand times.
+fn in_words(counts: &BTreeMap<String, f64>) -> String {
+    let often = counts.iter().filter(|(_, count)| **count > 0.001);
+    let words: Vec<String> = often.map(|(name, count)| format!("{name} {count:.3}")).collect();
+    format!("system calls: {}", words.join(", "))
+}
+
+/// Instructions per message.
+fn codec(programs: &Programs, who: &str, op: &str) -> Done<f64> {
+    let out = programs.scratch.join("callgrind.out");
+    let run = |iterations: usize| -> Done<Profile> {
+        let _ = fs::remove_file(&out);
+        let mut command = callgrind::command(&programs.codec, &out);
+        capture(command.args([who, op, &iterations.to_string()]))?;
+        Profile::read(&out)
+    };
+    let (few, many) = (run(ITERATIONS.0)?, run(ITERATIONS.1)?);
+    Ok(many.per_unit(&few, (ITERATIONS.1 - ITERATIONS.0) as f64).instructions)
+}

@@ -1,0 +1,97 @@
+//! `cargo xtask COMMAND`: the chores of this repository. Each command is one module; all of them
+//! use the standard library alone, so that a chore is ready as soon as the compiler is.
+
+// A program for people: what it prints is what it does.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod bench;
+mod callgrind;
+mod ledger;
+mod peers;
+mod proc;
+mod table;
+mod tidy;
+
+use std::{
+    env,
+    error::Error,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Whatever went wrong is printed and ends the command.
+type Done<T = ()> = Result<T, Box<dyn Error>>;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  tidy [--fix]       checks what the compiler does not: layers, line lengths, dead files,
+                     panics, unsafe code, leftovers (also run by cargo test);
+                     --fix fills comments anew that are too wide
+  peers              builds the other implementations (needs Go) and runs the tests that
+                     talk to them
+  ledger [--check] [--quick]
+                     counts instructions, allocations and system calls per call and writes
+                     docs/ledger.md (needs valgrind, strace for system calls);
+                     --check fails if a floor is missed, --quick leaves out the codecs
+  bench [--rounds N] [--quick] [--check]
+                     measures CPU time and latency side by side with rpcx-go and with bare
+                     sockets, and writes docs/bench.md (needs Go); --check fails if a call
+                     costs more than a sixth of rpcx-go's
+  help               this text";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let (command, flags) = match args.split_first() {
+        Some((command, flags)) => (command.as_str(), flags),
+        None => ("help", &[][..]),
+    };
+    let result = match command {
+        "tidy" => tidy::run(flags),
+        "peers" => peers::run(flags),
+        "ledger" => ledger::run(flags),
+        "bench" => bench::run(flags),
+        "help" | "-h" | "--help" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprintln!("xtask: there is no command {command:?}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {command}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository.
+fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// Where cargo puts what it builds from the workspace in `folder`.
+fn target(folder: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| folder.join("target"), PathBuf::from)
+}
+
+/// Refuses flags that a command does not know; says which are given.
+fn known(flags: &[String], known: &[&str]) -> Done {
+    match flags.iter().find(|flag| !known.contains(&flag.as_str())) {
+        Some(flag) => Err(format!("there is no flag {flag:?}; see cargo xtask help").into()),
+        None => Ok(()),
+    }
+}
+
+/// The version of a crate in a `Cargo.lock`.
+fn locked(lock: &str, name: &str) -> String {
+    let name = format!("name = \"{name}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name);
+    let version = lines.nth(1).and_then(|line| line.strip_prefix("version = "));
+    version.map_or_else(|| "?".to_owned(), |version| version.trim_matches('"').to_owned())
+}
