@@ -1,5 +1,5 @@
-//! What a call can say: deadline, metadata, format, compression, one-way; and calls by name, without
-//! types. `cargo run --example options`.
+//! What a call can say: deadline, metadata, format, compression, one-way; and calls by name,
+//! without types. `cargo run --example options`.
 
 use farcall::{Code, Compress, Cx, Format, Message, Result, Server, json};
 use std::time::Duration;

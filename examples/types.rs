@@ -10,7 +10,8 @@ use std::{
 #[derive(Message, Clone, PartialEq, Debug)]
 enum Colour {
     Red,
-    Green = 5,
+    #[field(5)]
+    Green,
     #[message(other)]
     Unknown(i32), // keeps numbers that have no name here
 }

@@ -1,5 +1,5 @@
-//! What the integration tests share: a service with every behaviour, servers on free ports, and rpcx
-//! frames written by hand.
+//! What the integration tests share: a service with every behaviour, servers on free ports, and
+//! rpcx frames written by hand.
 
 pub mod frames;
 pub mod services;

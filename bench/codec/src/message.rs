@@ -1,5 +1,5 @@
-//! rpcx's `BenchmarkMessage`, three times: for farcall, for prost and for serde. Filled as rpcx's own
-//! benchmark fills it: 581 bytes of protobuf.
+//! rpcx's `BenchmarkMessage`, three times: for farcall, for prost and for serde. Filled as rpcx's
+//! own benchmark fills it: 581 bytes of protobuf.
 
 use farcall_core::{END, Fault, Field, Message, Put, Schema, Shape, Shaped, Sink, Source, Take};
 

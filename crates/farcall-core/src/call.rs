@@ -4,8 +4,8 @@ use crate::{Compress, Format, Meta, MethodId};
 use bytes::Bytes;
 use std::time::Duration;
 
-/// What a wire needs to answer a call: it makes the ticket when it cuts the call and gets it back with
-/// the reply.
+/// What a wire needs to answer a call: it makes the ticket when it cuts the call and gets it back
+/// with the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     /// The number the peer gave the call; its reply carries the same.

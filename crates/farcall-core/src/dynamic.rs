@@ -5,7 +5,8 @@ use std::fmt::{self, Write as _};
 
 /// Any value a self-describing format (JSON, MessagePack) can hold.
 ///
-/// `farcall::json!` builds one in place. Formats that need a type (protobuf, raw) refuse it by name.
+/// `farcall::json!` builds one in place. Formats that need a type (protobuf, raw) refuse it by
+/// name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// Nothing.
@@ -21,7 +22,8 @@ pub enum Value {
     Float(f64),
     /// Text.
     Text(String),
-    /// Bytes: MessagePack's bin; JSON writes them as base64 text and cannot read them back as bytes.
+    /// Bytes: MessagePack's bin; JSON writes them as base64 text and cannot read them back as
+    /// bytes.
     Bytes(Vec<u8>),
     /// A point in time: MessagePack's timestamp extension; JSON writes RFC 3339 text.
     Time(Timestamp),

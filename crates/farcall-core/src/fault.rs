@@ -1,7 +1,7 @@
 //! What went wrong while a body was written or read, and where in the message.
 //!
-//! A [`Fault`] is one boxed word so that the hot path carries a pointer, not a struct. The path to the
-//! field is built while the error travels outwards: each level adds its own step.
+//! A [`Fault`] is one boxed word so that the hot path carries a pointer, not a struct. The path to
+//! the field is built while the error travels outwards: each level adds its own step.
 
 use std::fmt;
 

@@ -11,13 +11,13 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one message on the wire. Default 16 MiB. A longer one closes the connection, because
-    /// its end cannot be waited for.
+    /// Bytes of one message on the wire. Default 16 MiB. A longer one closes the connection,
+    /// because its end cannot be waited for.
     pub message_bytes: usize,
     /// Bytes one compressed body may unfold to. Default 16 MiB. A call beyond it is refused.
     pub unfolded_bytes: usize,
-    /// Memory that the values of one body may take beyond the body itself: items of lists, entries of
-    /// maps, boxes. Default 64 MiB. A body beyond it is refused.
+    /// Memory that the values of one body may take beyond the body itself: items of lists, entries
+    /// of maps, boxes. Default 64 MiB. A body beyond it is refused.
     pub decoded_bytes: usize,
     /// Levels of nesting in a body. Default 100, as protobuf's implementations. A deeper one is
     /// refused.
@@ -26,30 +26,31 @@ pub struct Limits {
     pub meta_bytes: usize,
     /// Bytes of a service or method name. Default 1 KiB. A longer one closes the connection.
     pub name_bytes: usize,
-    /// Calls of one connection that run at once. Default 1,024. When all are taken, the connection is
-    /// not read until one is free.
+    /// Calls of one connection that run at once. Default 1,024. When all are taken, the connection
+    /// is not read until one is free.
     pub calls_per_connection: usize,
-    /// Calls that wait on a whole server at once, those of closed connections included (one-way calls
-    /// are finished when their caller is gone). Default 65,536. Beyond it, calls that must wait are
-    /// refused.
+    /// Calls that wait on a whole server at once, those of closed connections included (one-way
+    /// calls are finished when their caller is gone). Default 65,536. Beyond it, calls that must
+    /// wait are refused.
     pub calls: usize,
     /// Connections a server holds at once. Default 65,536. Beyond it, new ones are closed at once.
     pub connections: usize,
     /// Unwritten bytes a server keeps for one connection. Default 4 MiB, and always room for one
-    /// reply. Beyond it, the connection's calls are not started and it is not read until the peer has
-    /// read.
+    /// reply. Beyond it, the connection's calls are not started and it is not read until the peer
+    /// has read.
     pub output_bytes: usize,
-    /// Time a peer has to take some of the output waiting for it. Default 30 s. Then the connection is
-    /// closed: it does not read.
+    /// Time a peer has to take some of the output waiting for it. Default 30 s. Then the connection
+    /// is closed: it does not read.
     pub write_stall: Duration,
     /// Bytes read in one turn before output is written and others are let run. Default 256 KiB.
     pub turn_bytes: usize,
     /// Calls started in one turn before output is written and others are let run. Default 256.
     pub turn_calls: usize,
-    /// Time one turn may take before output is written and others are let run. Default 2 ms; a handler
-    /// that does not wait is not interrupted.
+    /// Time one turn may take before output is written and others are let run. Default 2 ms; a
+    /// handler that does not wait is not interrupted.
     pub turn_time: Duration,
-    /// Time a handler may hold its worker before it is counted and named in a warning. Default 10 ms.
+    /// Time a handler may hold its worker before it is counted and named in a warning. Default 10
+    /// ms.
     pub hold_time: Duration,
     /// Time a connection may say nothing before its first byte. Default 60 s. Then it is closed.
     pub silence: Duration,
@@ -62,13 +63,13 @@ pub struct Limits {
     /// Calls one client connection has in flight. Default 16,384. Beyond it, calls wait their turn
     /// within their deadline.
     pub calls_in_flight: usize,
-    /// Unwritten bytes a client keeps for one connection. Default 64 MiB. Beyond it, calls wait their
-    /// turn within their deadline.
+    /// Unwritten bytes a client keeps for one connection. Default 64 MiB. Beyond it, calls wait
+    /// their turn within their deadline.
     pub client_output_bytes: usize,
     /// Time to open a connection. Default 3 s.
     pub connect_time: Duration,
-    /// The deadline of a unary call that names none; it is sent along. Default 10 s. `None`: such calls
-    /// wait for ever.
+    /// The deadline of a unary call that names none; it is sent along. Default 10 s. `None`: such
+    /// calls wait for ever.
     pub call_time: Option<Duration>,
     /// Time between two attempts to reconnect: the first, doubling up to the second, each less a
     /// random quarter. Default 50 ms to 5 s.

@@ -1,13 +1,13 @@
 //! A type is one walk over its fields; it knows no format. Formats are [`Sink`]s and [`Source`]s.
 //!
-//! `#[derive(Message)]` writes the walk; the formats live in `farcall-wire`. Both ends are object-safe:
-//! hot formats are monomorphised, cold ones go through `&mut dyn`.
+//! `#[derive(Message)]` writes the walk; the formats live in `farcall-wire`. Both ends are
+//! object-safe: hot formats are monomorphised, cold ones go through `&mut dyn`.
 
 use crate::{Fault, Field, Kind, Names, Next, Pack, Schema, Shape, Str, Timestamp};
 use bytes::Bytes;
 
-/// Two words that live on the walker's stack and that only the format reads, so that formats need no
-/// stack of their own.
+/// Two words that live on the walker's stack and that only the format reads, so that formats need
+/// no stack of their own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct At {
     /// First word.
@@ -37,8 +37,8 @@ pub enum Part {
 pub trait Sink {
     /// A message begins. `None`: too deep, do not descend (the fault is noted).
     fn open(&mut self, schema: &'static Schema) -> Option<At>;
-    /// May this field be written? The format decides what to leave out; when true, it has written the
-    /// key and the value must follow.
+    /// May this field be written? The format decides what to leave out; when true, it has written
+    /// the key and the value must follow.
     fn field(&mut self, at: &mut At, schema: &'static Schema, index: usize, empty: bool) -> bool;
     /// The message ends.
     fn close(&mut self, at: At);
@@ -72,7 +72,8 @@ pub trait Sink {
     fn text(&mut self, v: &str);
     /// Bytes.
     fn bytes(&mut self, v: &[u8]);
-    /// An array of bytes: like [`bytes`](Sink::bytes), except where Go tells `[N]byte` from `[]byte`.
+    /// An array of bytes: like [`bytes`](Sink::bytes), except where Go tells `[N]byte` from
+    /// `[]byte`.
     fn byte_array(&mut self, v: &[u8]) {
         self.bytes(v);
     }
@@ -92,8 +93,8 @@ pub trait Sink {
 pub trait Source {
     /// A message begins.
     fn open(&mut self, schema: &'static Schema) -> Result<At, Fault>;
-    /// The index of the next field that the schema knows (unknown ones are skipped, and so are fields
-    /// that are explicitly null); [`END`] when the message is over.
+    /// The index of the next field that the schema knows (unknown ones are skipped, and so are
+    /// fields that are explicitly null); [`END`] when the message is over.
     fn field(&mut self, at: &mut At, schema: &'static Schema) -> Result<usize, Fault>;
     /// A list or array begins; `shape` is `Shape::List` or `Shape::Array`.
     fn list(&mut self, shape: &'static Shape) -> Result<At, Fault>;
@@ -127,7 +128,8 @@ pub trait Source {
     fn time(&mut self) -> Result<Timestamp, Fault>;
     /// A length of time.
     fn span(&mut self) -> Result<std::time::Duration, Fault>;
-    /// What comes next, for [`Value`](crate::Value). Formats that do not describe themselves refuse.
+    /// What comes next, for [`Value`](crate::Value). Formats that do not describe themselves
+    /// refuse.
     fn next(&mut self) -> Result<Next, Fault>;
     /// Text as a counted slice of the frame, where the format can share it.
     fn shared_text(&mut self) -> Result<Str, Fault> {
@@ -137,8 +139,8 @@ pub trait Source {
     fn shared_bytes(&mut self) -> Result<Bytes, Fault> {
         Ok(Bytes::copy_from_slice(self.bytes()?))
     }
-    /// Whether one field may come in several pieces that add up (protobuf). Elsewhere a repeated field
-    /// replaces what came before.
+    /// Whether one field may come in several pieces that add up (protobuf). Elsewhere a repeated
+    /// field replaces what came before.
     fn merges(&self) -> bool {
         false
     }
@@ -147,8 +149,8 @@ pub trait Source {
         let _ = at;
         0
     }
-    /// Charges memory that the body does not itself contain against `Limits::decoded_bytes`: items of
-    /// lists, entries of maps, boxes. A body of one-byte items cannot unfold to gigabytes.
+    /// Charges memory that the body does not itself contain against `Limits::decoded_bytes`: items
+    /// of lists, entries of maps, boxes. A body of one-byte items cannot unfold to gigabytes.
     fn spend(&mut self, bytes: usize) -> Result<(), Fault>;
 }
 
@@ -165,8 +167,8 @@ pub trait Shaped {
     /// The shape of a list of them. Bytes are the exception that this constant exists for.
     #[doc(hidden)]
     const LIST: Shape = Shape::List(&Self::SHAPE);
-    /// A message of one field, number 1, that holds such a value: how protobuf carries bare scalars,
-    /// lists and maps (the layout of `google.protobuf.Int64Value` and its siblings).
+    /// A message of one field, number 1, that holds such a value: how protobuf carries bare
+    /// scalars, lists and maps (the layout of `google.protobuf.Int64Value` and its siblings).
     #[doc(hidden)]
     const ROOT: &'static Schema = &Schema {
         name: "",
@@ -250,7 +252,8 @@ pub trait Take: Shaped + Sized {
             list.clear();
         }
         let mut at = from.list(shape)?;
-        // A claimed count is only a hint: reserve for at most 4 KiB, then grow with what really comes.
+        // A claimed count is only a hint: reserve for at most 4 KiB, then grow with what really
+        // comes.
         list.reserve(from.room(&at).min(4096 / size_of::<Self>().max(1)));
         while from.item(&mut at)? {
             from.spend(size_of::<Self>())?;

@@ -7,8 +7,8 @@ use std::fmt;
 /// wire has checked the block when it cut the frame, so walking cannot fail.
 pub type MetaWalk = fn(block: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool);
 
-/// The metadata of a call or a reply: names and values. Kept as the bytes that came in; looking up a
-/// key walks them, so ask once and keep what you need.
+/// The metadata of a call or a reply: names and values. Kept as the bytes that came in; looking up
+/// a key walks them, so ask once and keep what you need.
 #[derive(Clone)]
 pub struct Meta {
     block: Bytes,

@@ -1,8 +1,8 @@
 //! The constant table behind every message type: numbers, names and shapes of its fields.
 //!
-//! `#[derive(Message)]` emits one [`Schema`] per type. Formats read it; nobody builds one at run time
-//! in the hot path. Tools that must (a `.proto` read at start-up) intern and leak their schemas, so
-//! that `&'static Schema` holds everywhere.
+//! `#[derive(Message)]` emits one [`Schema`] per type. Formats read it; nobody builds one at run
+//! time in the hot path. Tools that must (a `.proto` read at start-up) intern and leak their
+//! schemas, so that `&'static Schema` holds everywhere.
 
 /// What a scalar is. Widths matter to formats that keep them (Thrift, MessagePack in Go).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,7 +234,8 @@ pub struct Names {
     pub name: &'static str,
     /// Number and name, in order of declaration.
     pub values: &'static [(i32, &'static str)],
-    /// Whether the type keeps numbers that have no name here (a variant marked `#[message(other)]`).
+    /// Whether the type keeps numbers that have no name here (a variant marked
+    /// `#[message(other)]`).
     pub open: bool,
 }
 
@@ -316,8 +317,8 @@ impl Schema {
         }
     }
 
-    /// The index of the field with this JSON name; exactly first, then without regard to ASCII case,
-    /// as Go's `encoding/json` matches.
+    /// The index of the field with this JSON name; exactly first, then without regard to ASCII
+    /// case, as Go's `encoding/json` matches.
     pub fn by_json(&self, name: &[u8]) -> Option<usize> {
         self.lookup(self.sorted.0, name, |f| f.json).or_else(|| {
             self.fields.iter().position(|f| f.json.as_bytes().eq_ignore_ascii_case(name))
@@ -338,8 +339,8 @@ impl Schema {
     }
 }
 
-/// The length of the table [`dense`] makes: the highest field number below 1,024, plus one. Zero for
-/// messages of 255 fields and more, whose indices do not fit a byte.
+/// The length of the table [`dense`] makes: the highest field number below 1,024, plus one. Zero
+/// for messages of 255 fields and more, whose indices do not fit a byte.
 pub const fn dense_len(fields: &[Field]) -> usize {
     let mut len = 0;
     let mut i = 0;

@@ -240,8 +240,8 @@ constructors! {
     unauthenticated Unauthenticated;
 }
 
-/// `Result<T, String>` and `Result<T, &str>` are handlers' errors too: code `Unknown`, as a Go peer's
-/// plain error.
+/// `Result<T, String>` and `Result<T, &str>` are handlers' errors too: code `Unknown`, as a Go
+/// peer's plain error.
 impl From<String> for Status {
     fn from(text: String) -> Status {
         Status::unknown(text)

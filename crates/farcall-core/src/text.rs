@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use std::{fmt, ops::Deref, str::Utf8Error};
 
-/// Text as a counted slice of the received frame: cloning and reading cost no copy. It keeps the whole
-/// frame alive, so short text is copied by the formats instead (see `Source::shared_text`).
+/// Text as a counted slice of the received frame: cloning and reading cost no copy. It keeps the
+/// whole frame alive, so short text is copied by the formats instead (see `Source::shared_text`).
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Str(Bytes);
 
@@ -38,8 +38,8 @@ impl Str {
     /// The text.
     #[inline]
     pub fn as_str(&self) -> &str {
-        // SAFETY: every constructor checked that the bytes are UTF-8, or made its caller promise it;
-        // `Bytes` is immutable.
+        // SAFETY: every constructor checked that the bytes are UTF-8, or made its caller promise
+        // it; `Bytes` is immutable.
         unsafe { std::str::from_utf8_unchecked(&self.0) }
     }
 

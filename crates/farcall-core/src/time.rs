@@ -18,8 +18,9 @@ impl Timestamp {
 
     /// Year, month (1–12), day (1–31) and second of the day, in the proleptic Gregorian calendar.
     pub fn civil(self) -> (i64, u32, u32, u32) {
-        // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days: eras of 400
-        // years that begin on the first of March, so that the leap day is the last day of a year.
+        // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days: eras of
+        // 400 years that begin on the first of March, so that the leap day is the last day of a
+        // year.
         let days = self.seconds.div_euclid(86_400) + 719_468;
         let era = days.div_euclid(146_097);
         let day_of_era = days.rem_euclid(146_097);

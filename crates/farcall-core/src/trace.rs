@@ -1,8 +1,8 @@
 //! Where in a message writing failed.
 //!
 //! Sinks keep only the first fault, so that the hot path carries no path. When a body could not be
-//! written, the walk is repeated through [`Traced`], which notes the way to the place: the cost falls
-//! on the failure alone.
+//! written, the walk is repeated through [`Traced`], which notes the way to the place: the cost
+//! falls on the failure alone.
 
 use crate::{At, Fault, Kind, Names, Pack, Put, Schema, Shape, Sink, Timestamp};
 

@@ -150,8 +150,8 @@ macro_rules! scalars {
         }
     )* };
 }
-// A float is blank when all its bits are zero: -0.0 is a value (protobuf writes it, as prost does not
-// but the official implementations do).
+// A float is blank when all its bits are zero: -0.0 is a value (protobuf writes it, as prost does
+// not but the official implementations do).
 scalars! {
     bool, Bool, false, |v| !*v, |to| to.bool(*v), |from| from.bool()?;
     f32, F32, 0.0, |v| v.to_bits() == 0, |to| to.float((*v).into(), Kind::F32),

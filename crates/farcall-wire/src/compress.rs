@@ -36,8 +36,8 @@ impl fmt::Display for Unfold {
 
 impl std::error::Error for Unfold {}
 
-/// The plain body. Exactly `limit` bytes are allowed. Memory grows with what unfolds, never with what
-/// the body claims.
+/// The plain body. Exactly `limit` bytes are allowed. Memory grows with what unfolds, never with
+/// what the body claims.
 pub fn unfold(compress: Compress, body: Bytes, limit: usize) -> Result<Bytes, Unfold> {
     match compress {
         Compress::None => Ok(body),
@@ -52,8 +52,8 @@ pub fn unfold(compress: Compress, body: Bytes, limit: usize) -> Result<Bytes, Un
     }
 }
 
-/// Replaces `tail[from..]` by its compressed form. False, and nothing changed, where nobody here knows
-/// the compression.
+/// Replaces `tail[from..]` by its compressed form. False, and nothing changed, where nobody here
+/// knows the compression.
 pub fn fold(compress: Compress, tail: &mut Vec<u8>, from: usize) -> bool {
     match compress {
         Compress::None => true,

@@ -1,12 +1,13 @@
 //! The wires and the formats of farcall, without IO.
 //!
 //! Every protocol is a pure state machine ([`Wire`]): bytes in, events out, replies appended to an
-//! output queue. Every body format is a sink and a source ([`format`]). Nothing here knows a socket, a
-//! clock or a runtime; time is an argument, memory is bounded by [`Limits`](farcall_core::Limits).
+//! output queue. Every body format is a sink and a source ([`mod@format`]). Nothing here knows a
+//! socket, a clock or a runtime; time is an argument, memory is bounded by
+//! [`Limits`](farcall_core::Limits).
 //!
 //! To add a protocol: (1) a folder here with a [`Protocol`] and its [`Wire`]; (2) a line in
-//! [`sniff::PROTOCOLS`]; (3) recorded bytes of a real peer in its tests, fed whole, byte by byte and cut
-//! at every offset; (4) the real peer in the peers' matrix.
+//! [`sniff::PROTOCOLS`]; (3) recorded bytes of a real peer in its tests, fed whole, byte by byte
+//! and cut at every offset; (4) the real peer in the peers' matrix.
 
 pub mod compress;
 mod cursor;

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use std::{collections::VecDeque, io::IoSlice};
 
-/// Bytes on their way to a peer. Frames are appended to the open tail; large bodies that need no copy
-/// join as chunks of their own. What was written is taken off the front.
+/// Bytes on their way to a peer. Frames are appended to the open tail; large bodies that need no
+/// copy join as chunks of their own. What was written is taken off the front.
 #[derive(Debug, Default)]
 pub struct Out {
     sealed: VecDeque<Bytes>,

@@ -2,8 +2,8 @@
 
 use crate::{Protocol, Sniff, rpcx};
 
-/// The protocols spoken here, in the order they are asked: magic numbers first, text second, what is
-/// ambiguous last.
+/// The protocols spoken here, in the order they are asked: magic numbers first, text second, what
+/// is ambiguous last.
 pub static PROTOCOLS: &[&dyn Protocol] = &[&rpcx::Rpcx];
 
 /// What the first bytes say.

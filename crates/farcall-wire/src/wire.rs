@@ -38,8 +38,8 @@ pub enum Side {
 
 /// One end of one connection of one protocol, as a state machine.
 ///
-/// How to drive it: append what was read to `input` and call [`feed`](Wire::feed) until it is hungry;
-/// act on the events; write replies with [`begin`](Wire::begin), the body appended to
+/// How to drive it: append what was read to `input` and call [`feed`](Wire::feed) until it is
+/// hungry; act on the events; write replies with [`begin`](Wire::begin), the body appended to
 /// [`Out::tail`], and [`end`](Wire::end); then write `out` to the peer. `begin` and `end` come in
 /// pairs, without another `begin`, `feed` or `control` in between.
 pub trait Wire: Send {
@@ -71,8 +71,8 @@ pub trait Wire: Send {
 /// Why [`Wire::feed`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fed {
-    /// All complete frames are cut. `need` is how many more bytes the frame at hand wants, as far as
-    /// its head says: 0 when no frame has begun.
+    /// All complete frames are cut. `need` is how many more bytes the frame at hand wants, as far
+    /// as its head says: 0 when no frame has begun.
     Hungry {
         /// Bytes still missing; at least 1 when a frame has begun.
         need: usize,
@@ -182,8 +182,8 @@ pub struct Mark {
 /// What a wire can write on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// Ask the peer for a sign of life; `token` is for the wire's heartbeat, the time in nanoseconds
-    /// where it carries one.
+    /// Ask the peer for a sign of life; `token` is for the wire's heartbeat, the time in
+    /// nanoseconds where it carries one.
     Ping {
         /// The call number to use; its reply carries the same.
         seq: u64,

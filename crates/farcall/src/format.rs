@@ -11,8 +11,8 @@ pub fn encode_to_vec<T: Put + ?Sized>(format: Format, value: &T) -> Result<Vec<u
     Ok(out)
 }
 
-/// The value of bytes in a format, within the default [`Bounds`]. A fault names the path to the field
-/// that cannot be read.
+/// The value of bytes in a format, within the default [`Bounds`]. A fault names the path to the
+/// field that cannot be read.
 pub fn decode_from<T: Take>(format: Format, bytes: &[u8]) -> Result<T, Fault> {
     decode_within(format, Bytes::copy_from_slice(bytes), Bounds::default())
 }

@@ -1,7 +1,7 @@
 //! `json!`: a [`Value`](crate::Value) written as JSON, with expressions where values stand.
 //!
-//! A macro of two walks: one over the items of a list, one over the entries of an object. Each takes
-//! one value off the front and keeps what it has built as expressions.
+//! A macro of two walks: one over the items of a list, one over the entries of an object. Each
+//! takes one value off the front and keeps what it has built as expressions.
 
 /// Builds a [`Value`](crate::Value) from JSON with expressions in it.
 ///

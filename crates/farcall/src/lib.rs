@@ -1,5 +1,5 @@
-//! One Rust framework for remote procedure calls: a service is written once, as a Rust trait, and served
-//! to every client that speaks one of its protocols. Built so far: rpcx, both sides.
+//! One Rust framework for remote procedure calls: a service is written once, as a Rust trait, and
+//! served to every client that speaks one of its protocols. Built so far: rpcx, both sides.
 //!
 //! ```
 //! use farcall::{Message, Result, Server};
@@ -28,8 +28,8 @@
 //! # }
 //! ```
 //!
-//! A newcomer meets, in this order: [`Message`] and [`service`], [`Server`] and [`Bound`], [`Client`]
-//! and [`Call`], [`Cx`], [`Status`], [`Limits`].
+//! A newcomer meets, in this order: [`Message`] and [`service`], [`Server`] and [`Bound`],
+//! [`Client`] and [`Call`], [`Cx`], [`Status`], [`Limits`].
 
 pub mod format;
 mod json;

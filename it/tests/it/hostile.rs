@@ -107,7 +107,9 @@ async fn bodies_that_lie_get_an_error_and_the_connection_lives() {
         outer.push(length as u8);
         [outer, inner].concat()
     });
-    let cases: [(&str, u8, &str, u8, Vec<u8>, &str); 16] = [
+    // What it is, flags, method, format, body, what the error says.
+    type Case = (&'static str, u8, &'static str, u8, Vec<u8>, &'static str);
+    let cases: [Case; 16] = [
         ("bomb", GZIP, "Mul", MSGPACK, bomb, "Limits::unfolded_bytes"),
         ("cut gzip", GZIP, "Mul", MSGPACK, gzipped[..12].to_vec(), "ends too early"),
         ("no gzip", GZIP, "Mul", MSGPACK, b"not gzip at all".to_vec(), "corrupt"),

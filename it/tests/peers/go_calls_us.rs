@@ -1,5 +1,5 @@
-//! Go's client runs its whole matrix against our server: every codec, compression, error, one-way call,
-//! heartbeat and time-out.
+//! Go's client runs its whole matrix against our server: every codec, compression, error, one-way
+//! call, heartbeat and time-out.
 
 use crate::go_peer::program;
 use farcall_it::services::Running;

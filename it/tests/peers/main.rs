@@ -1,5 +1,7 @@
-//! The integration tests against real peers that nobody here wrote. `cargo xtask peers` builds the peers
-//! and runs these; a missing peer is a failure.
+//! The integration tests against real peers that nobody here wrote. `cargo xtask peers` builds the
+//! peers and runs these; a missing peer is a failure.
+
+#![allow(clippy::print_stdout, reason = "peers and their versions are named")]
 
 mod go_calls_us;
 mod go_peer;

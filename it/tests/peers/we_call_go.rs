@@ -1,4 +1,5 @@
-//! Our client against the real rpcx server: every codec, compression, error, one-way call and time-out.
+//! Our client against the real rpcx server: every codec, compression, error, one-way call and
+//! time-out.
 //!
 //! No test here lets gzip bodies overlap: rpcx v1.9.4 hands a compressed body on after it gave its
 //! buffer back to a pool, so that overlapping ones can be mixed up on the Go side.

@@ -1,7 +1,7 @@
 //! How bodies are written and read: one sink and one source per format.
 //!
-//! Protobuf and MessagePack are monomorphised per type; JSON goes through `&mut dyn`, where it costs
-//! nothing measurable and keeps binaries small.
+//! Protobuf and MessagePack are monomorphised per type; JSON goes through `&mut dyn`, where it
+//! costs nothing measurable and keeps binaries small.
 
 use bytes::Bytes;
 use farcall_core::{Bounds, Fault, Format, Put, Take, Why};
@@ -53,8 +53,9 @@ fn share(frame: &Bytes, start: usize, end: usize) -> Bytes {
     }
 }
 
-/// Whether `bytes` begin with `key`, the ready-made key of the expected field. Keys are short: two words
-/// that may overlap cover most, where a call to compare memory costs more than the comparison.
+/// Whether `bytes` begin with `key`, the ready-made key of the expected field. Keys are short: two
+/// words that may overlap cover most, where a call to compare memory costs more than the
+/// comparison.
 #[inline(always)]
 fn begins_with(bytes: &[u8], key: &[u8]) -> bool {
     let Some(bytes) = bytes.get(..key.len()) else { return false };

@@ -1,7 +1,9 @@
-//! Bytes as they are: rpcx's "SerializeNone". Arguments and results are `Vec<u8>`, `Bytes`, or text.
+//! Bytes as they are: rpcx's "SerializeNone". Arguments and results are `Vec<u8>`, `Bytes`, or
+//! text.
 //!
-//! Source: rpcx `codec/codec.go`, `ByteCodec`: anything but a byte slice is refused. A message without
-//! fields, such as `()`, is no bytes at all; a method without parameters can so be called raw.
+//! Source: rpcx `codec/codec.go`, `ByteCodec`: anything but a byte slice is refused. A message
+//! without fields, such as `()`, is no bytes at all; a method without parameters can so be called
+//! raw.
 
 use super::{share, utf8};
 use bytes::Bytes;

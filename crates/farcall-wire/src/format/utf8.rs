@@ -1,7 +1,7 @@
 //! The check that short text is UTF-8.
 //!
-//! Fields of messages are short, and for those the set-up of a vectorised checker costs more than the
-//! text: here eight or sixteen ASCII bytes, or two three-byte characters (most of Chinese and
+//! Fields of messages are short, and for those the set-up of a vectorised checker costs more than
+//! the text: here eight or sixteen ASCII bytes, or two three-byte characters (most of Chinese and
 //! Japanese), pass in one step. Whatever does not fit these steps is left to the standard library.
 
 use super::SHARE_FROM;
@@ -13,11 +13,11 @@ use farcall_core::Str;
 pub(crate) fn check(bytes: &[u8]) -> Option<&str> {
     let known = known_prefix(bytes);
     if known == bytes.len() || std::str::from_utf8(&bytes[known..]).is_ok() {
-        // SAFETY: `known_prefix` steps only over whole characters that are valid UTF-8: ASCII bytes,
-        // and three-byte sequences 1110xxxx 10xxxxxx 10xxxxxx whose lead is neither E0 nor ED. Those
-        // two leads are the only ones whose second byte is restricted further (overlong forms and
-        // surrogates; Unicode 16, table 3-7). The rest was checked by the standard library, and valid
-        // text followed by valid text is valid.
+        // SAFETY: `known_prefix` steps only over whole characters that are valid UTF-8: ASCII
+        // bytes, and three-byte sequences 1110xxxx 10xxxxxx 10xxxxxx whose lead is neither E0 nor
+        // ED. Those two leads are the only ones whose second byte is restricted further (overlong
+        // forms and surrogates; Unicode 16, table 3-7). The rest was checked by the standard
+        // library, and valid text followed by valid text is valid.
         Some(unsafe { std::str::from_utf8_unchecked(bytes) })
     } else {
         None

@@ -3,7 +3,8 @@
 //! Every field is written, in order, unless it is marked to be left out when empty; byte slices are
 //! base64, byte arrays lists of numbers, durations nanoseconds, times RFC 3339. Names are matched
 //! exactly first and then without regard to case; unknown ones are skipped, and null leaves a value
-//! blank. The writer and the reader are walked through `&mut dyn`, so that no code is made per type.
+//! blank. The writer and the reader are walked through `&mut dyn`, so that no code is made per
+//! type.
 //!
 //! More lenient than Go when reading: integers may be quoted (as other dialects write 64-bit ones),
 //! enums may come by name, byte arrays as base64. Stricter: text must be UTF-8 throughout.
@@ -45,8 +46,8 @@ pub fn decode<T: Take>(body: &Bytes, bounds: Bounds) -> Result<T, Fault> {
     Ok(value)
 }
 
-/// Reads a `T` from the whole of `body`: for text that people typed, where anything after the value is
-/// a mistake.
+/// Reads a `T` from the whole of `body`: for text that people typed, where anything after the value
+/// is a mistake.
 pub fn decode_strict<T: Take>(body: &Bytes, bounds: Bounds) -> Result<T, Fault> {
     let mut from = Reader::new(body, bounds)?;
     let mut value = T::blank();

@@ -26,8 +26,8 @@ fn eight_digits(v: u32, out: &mut Vec<u8>) {
     out.truncate(end);
 }
 
-/// The eight decimal digits of `v`, one per byte: halves, quarters and eighths are split in parallel,
-/// each division a multiplication by the reciprocal.
+/// The eight decimal digits of `v`, one per byte: halves, quarters and eighths are split in
+/// parallel, each division a multiplication by the reciprocal.
 #[inline]
 fn digits_of(v: u32) -> u64 {
     let (high, low) = (u64::from(v / 10_000), u64::from(v % 10_000));
@@ -55,8 +55,8 @@ pub(super) fn write_int(v: i64, out: &mut Vec<u8>) {
     write_uint(v.unsigned_abs(), out);
 }
 
-/// Appends a finite `f64` as Go does: "Convert as if by ES6 number to string conversion … %e is used
-/// if the exponent from the conversion is less than -6 or greater than or equal to 21"
+/// Appends a finite `f64` as Go does: "Convert as if by ES6 number to string conversion … %e is
+/// used if the exponent from the conversion is less than -6 or greater than or equal to 21"
 /// (`encoding/json`, `floatEncoder`).
 pub(super) fn write_f64(v: f64, out: &mut Vec<u8>) {
     // Writing to a vector cannot fail.

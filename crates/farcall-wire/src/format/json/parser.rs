@@ -1,7 +1,7 @@
 //! The grammar of JSON: a pull parser over text that was checked for UTF-8 once, as a whole.
 //!
-//! Nothing here recurses. Text without escapes is lent from the body; sixteen bytes of it at a time are
-//! looked at for the closing quote.
+//! Nothing here recurses. Text without escapes is lent from the body; sixteen bytes of it at a time
+//! are looked at for the closing quote.
 
 use super::{base64, number};
 use crate::format::utf8;
@@ -402,8 +402,8 @@ pub(super) fn plain_until(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The character of the escape `\uXXXX` at `at`, with the low half after it if it is a high surrogate,
-/// and where it ends. Halves alone are U+FFFD, as Go has it.
+/// The character of the escape `\uXXXX` at `at`, with the low half after it if it is a high
+/// surrogate, and where it ends. Halves alone are U+FFFD, as Go has it.
 pub(super) fn unicode(bytes: &[u8], at: usize) -> Option<(char, usize)> {
     let unit = hex(bytes, at)?;
     if (0xd800..0xdc00).contains(&unit)

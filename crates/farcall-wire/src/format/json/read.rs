@@ -1,7 +1,7 @@
 //! Reading messages from JSON.
 //!
-//! The key of the field after the last one is compared in place, quotes and colon included; anything
-//! else goes through the tables of the schema.
+//! The key of the field after the last one is compared in place, quotes and colon included;
+//! anything else goes through the tables of the schema.
 
 use super::parser::{KEY, LATER, Reader, VALUE};
 use super::{number, time};

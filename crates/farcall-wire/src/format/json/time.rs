@@ -2,8 +2,8 @@
 
 use farcall_core::Timestamp;
 
-/// Appends `2023-11-14T22:13:20.5Z`, with as many digits of the second as it has. False where the year
-/// does not fit four digits ("year outside of range [0,9999]", Go's `Time.MarshalJSON`).
+/// Appends `2023-11-14T22:13:20.5Z`, with as many digits of the second as it has. False where the
+/// year does not fit four digits ("year outside of range [0,9999]", Go's `Time.MarshalJSON`).
 pub(super) fn write(time: Timestamp, out: &mut Vec<u8>) -> bool {
     let (year, month, day, second) = time.civil();
     let Ok(year @ 0..=9999) = u32::try_from(year) else { return false };
@@ -30,7 +30,8 @@ pub(super) fn write(time: Timestamp, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Reads RFC 3339 text with any offset; digits of the second after the ninth are dropped, as Go does.
+/// Reads RFC 3339 text with any offset; digits of the second after the ninth are dropped, as Go
+/// does.
 pub(super) fn read(text: &[u8]) -> Option<Timestamp> {
     let (date, rest) = text.split_at_checked(19)?;
     let separators = [date[4], date[7], date[10], date[13], date[16]];

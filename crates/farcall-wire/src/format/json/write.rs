@@ -136,8 +136,8 @@ impl<'o> Writer<'o> {
     }
 }
 
-/// Whether a byte stands for itself: not a control character, `"`, `\`, `<`, `>`, `&`, nor the lead of
-/// the two line separators. Each or folds two of them into one comparison.
+/// Whether a byte stands for itself: not a control character, `"`, `\`, `<`, `>`, `&`, nor the lead
+/// of the two line separators. Each or folds two of them into one comparison.
 #[inline(always)]
 fn plain(byte: u8) -> bool {
     (byte >= 0x20) & (byte | 4 != b'&') & (byte | 2 != b'>') & (byte != b'\\') & (byte != 0xe2)

@@ -1,10 +1,10 @@
-//! MessagePack as Go's `vmihailenco/msgpack` v5 writes it, which is rpcx's default: a struct is a map
-//! from field names to values.
+//! MessagePack as Go's `vmihailenco/msgpack` v5 writes it, which is rpcx's default: a struct is a
+//! map from field names to values.
 //!
-//! Source: the MessagePack specification, and the rpcx wire specification §3.1. Written here are the
-//! shortest forms of integers, where Go writes sized integers at full width; its reader takes any.
-//! Read is what Go's reader takes: nil for everything, str and bin for one another, integers for
-//! floats, a struct as an array of all its fields; bytes after the value are not looked at.
+//! Source: the MessagePack specification, and the rpcx wire specification §3.1. Written here are
+//! the shortest forms of integers, where Go writes sized integers at full width; its reader takes
+//! any. Read is what Go's reader takes: nil for everything, str and bin for one another, integers
+//! for floats, a struct as an array of all its fields; bytes after the value are not looked at.
 
 mod parser;
 mod read;

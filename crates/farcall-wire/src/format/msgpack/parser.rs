@@ -1,4 +1,5 @@
-//! The headers of MessagePack: markers, lengths, integers of any width, and how to pass over a value.
+//! The headers of MessagePack: markers, lengths, integers of any width, and how to pass over a
+//! value.
 //!
 //! Counts are checked against the bytes that are left, since every item takes at least one. Nothing
 //! here recurses.

@@ -1,7 +1,7 @@
 //! Reading messages from MessagePack.
 //!
-//! Fields mostly come in the order of the schema, so the packed name of the field after the last one
-//! is compared in place before any look-up.
+//! Fields mostly come in the order of the schema, so the packed name of the field after the last
+//! one is compared in place before any look-up.
 
 use super::marker;
 use super::parser::{AS_ARRAY, Integer, Reader};
@@ -253,7 +253,8 @@ impl Source for Reader<'_> {
             | marker::UINT_8..=marker::UINT_64
             | marker::INT_8..=marker::INT_64 => Next::Int,
             marker::UNUSED => return self.fault(Why::Syntax("the byte c1 begins no value")),
-            // Extensions: the only one with a meaning is the timestamp, `time` checks that it is one.
+            // Extensions: the only one with a meaning is the timestamp, `time` checks that it is
+            // one.
             _ => Next::Time,
         })
     }

@@ -228,8 +228,8 @@ impl Sink for Writer<'_> {
         self.int(v.into(), Kind::I32, Pack::Plain);
     }
 
-    /// The timestamp extension in its shortest form (MessagePack specification, "Timestamp extension
-    /// type"): 32 bits of seconds; 30 of nanoseconds and 34 of seconds; 32 and 64.
+    /// The timestamp extension in its shortest form (MessagePack specification, "Timestamp
+    /// extension type"): 32 bits of seconds; 30 of nanoseconds and 34 of seconds; 32 and 64.
     fn time(&mut self, v: Timestamp) {
         let nanos = u64::from(v.nanos);
         match u64::try_from(v.seconds) {

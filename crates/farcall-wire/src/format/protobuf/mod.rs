@@ -1,13 +1,13 @@
 //! Protobuf (proto3), as the official implementations write it.
 //!
-//! Source: "Protocol Buffers: Encoding" at protobuf.dev. A message is written bare; anything else that
-//! stands at the root is wrapped in a message with one field, number 1, which for scalars is the layout
-//! of `google.protobuf.Int64Value` and its siblings. Points in time and lengths of time are
-//! `google.protobuf.Timestamp` and `google.protobuf.Duration`.
+//! Source: "Protocol Buffers: Encoding" at protobuf.dev. A message is written bare; anything else
+//! that stands at the root is wrapped in a message with one field, number 1, which for scalars is
+//! the layout of `google.protobuf.Int64Value` and its siblings. Points in time and lengths of time
+//! are `google.protobuf.Timestamp` and `google.protobuf.Duration`.
 //!
-//! What protobuf cannot tell apart: an absent map, or list of anything but numbers, from an empty one;
-//! and at the root an absent message from a blank one. They are read as absent where the type is an
-//! `Option`.
+//! What protobuf cannot tell apart: an absent map, or list of anything but numbers, from an empty
+//! one; and at the root an absent message from a blank one. They are read as absent where the type
+//! is an `Option`.
 
 mod parser;
 mod read;

@@ -1,7 +1,7 @@
 //! The encoding of protobuf: varints, lengths, keys, and how to pass over an unknown field.
 //!
-//! Varints of up to eight bytes are read in one step where the body goes on long enough. Nothing here
-//! recurses.
+//! Varints of up to eight bytes are read in one step where the body goes on long enough. Nothing
+//! here recurses.
 
 use bytes::Bytes;
 use farcall_core::{At, Bounds, END, Fault, Field, Kind, Schema, Shape, Why};
@@ -176,7 +176,8 @@ impl<'a> Reader<'a> {
         Fault::at(why, self.pos).in_field(field.name)
     }
 
-    /// Passes over the value of an unknown field. Groups, long deprecated, are counted, not entered.
+    /// Passes over the value of an unknown field. Groups, long deprecated, are counted, not
+    /// entered.
     #[inline(never)]
     pub(super) fn skip(&mut self, key: u64) -> Result<(), Fault> {
         let mut key = key;
@@ -228,8 +229,8 @@ impl<'a> Reader<'a> {
         Ok((seconds, nanos as u32))
     }
 
-    /// A number that parsers of 32-bit fields take from a 64-bit varint: they truncate. Fields narrower
-    /// than that do not exist in protobuf; those of ours must fit.
+    /// A number that parsers of 32-bit fields take from a 64-bit varint: they truncate. Fields
+    /// narrower than that do not exist in protobuf; those of ours must fit.
     #[inline(always)]
     pub(super) fn narrow_int(&mut self, v: i32, kind: Kind) -> Result<i64, Fault> {
         let fits = match kind {

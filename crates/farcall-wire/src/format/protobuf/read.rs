@@ -1,8 +1,8 @@
 //! Reading messages from protobuf.
 //!
 //! Fields mostly come in the order of their numbers, so the key of the field after the last one is
-//! compared first; anything else goes through the table by number. Nothing is copied on the way: text
-//! and bytes are lent from the body.
+//! compared first; anything else goes through the table by number. Nothing is copied on the way:
+//! text and bytes are lent from the body.
 
 use super::parser::{CLASSES, FIRST, NEXT, Reader, class_bits, class_name};
 use super::{FORMAT, refused_item, refused_key};
@@ -77,8 +77,8 @@ impl Source for Reader<'_> {
         Ok(At { a: FIRST, b: self.key as usize })
     }
 
-    /// Items that bring a key each mostly stand side by side: they are taken in one go, which arrays
-    /// depend on.
+    /// Items that bring a key each mostly stand side by side: they are taken in one go, which
+    /// arrays depend on.
     #[inline(always)]
     fn item(&mut self, at: &mut At) -> Result<bool, Fault> {
         match at.a {
@@ -101,8 +101,8 @@ impl Source for Reader<'_> {
         self.pos = start;
         let classes = class_bits(key) | class_bits(value) << 2;
         let number = u64::from(self.key >> 3);
-        // Where a word has 32 bits the largest numbers do not fit beside the wire types: such maps are
-        // read entry by entry.
+        // Where a word has 32 bits the largest numbers do not fit beside the wire types: such maps
+        // are read entry by entry.
         let both = usize::try_from(number << 4 | u64::from(classes)).unwrap_or(classes as usize);
         Ok(At { a: end, b: both })
     }

@@ -1,7 +1,8 @@
 //! Writing protobuf in one pass.
 //!
-//! The length of a message is not known before it is written: one byte is kept for it, and the message
-//! is moved up when it turns out longer than 127 bytes. That beats measuring every level first.
+//! The length of a message is not known before it is written: one byte is kept for it, and the
+//! message is moved up when it turns out longer than 127 bytes. That beats measuring every level
+//! first.
 
 use super::{FORMAT, refused_item, refused_key};
 use farcall_core::{At, Bounds, Fault, Kind, Names, Pack, Schema, Shape, Sink, Timestamp, Why};
@@ -10,8 +11,8 @@ use std::time::Duration;
 /// The wire type of everything that carries its length.
 const LENGTH: u32 = 2;
 
-/// The sink. `At::a` is where the content of a message, packed list or map entry starts (0: nothing to
-/// patch); `At::b` is the key to repeat before each item or entry.
+/// The sink. `At::a` is where the content of a message, packed list or map entry starts (0: nothing
+/// to patch); `At::b` is the key to repeat before each item or entry.
 pub(super) struct Writer<'o> {
     out: &'o mut Vec<u8>,
     /// The number of the repeated field whose list or map begins next.
@@ -46,8 +47,8 @@ impl<'o> Writer<'o> {
         if v >= 1 << 28 {
             return self.wide_varint(v);
         }
-        // At most four bytes: spread the four groups of seven bits over the bytes of a word, set the
-        // continuation bits below the last one, append the whole word and cut it back.
+        // At most four bytes: spread the four groups of seven bits over the bytes of a word, set
+        // the continuation bits below the last one, append the whole word and cut it back.
         let len = (38 - (v as u32 | 1).leading_zeros() as usize) / 7;
         let word = v & 0x7f | (v & 0x3f80) << 1 | (v & 0x1f_c000) << 2 | (v & 0xfe0_0000) << 3;
         let word = word | 0x8080_8080 & ((1 << (8 * (len - 1))) - 1);
@@ -97,8 +98,8 @@ impl<'o> Writer<'o> {
             self.out[start - 1] = len as u8;
             return;
         }
-        // The varint is made at the end, the content moves up by what it is longer than one byte, and
-        // the varint goes into the gap.
+        // The varint is made at the end, the content moves up by what it is longer than one byte,
+        // and the varint goes into the gap.
         self.wide_varint(len as u64);
         let width = self.out.len() - end;
         let mut bytes = [0; 10];
@@ -108,7 +109,8 @@ impl<'o> Writer<'o> {
         self.out[start - 1..start - 1 + width].copy_from_slice(&bytes[..width]);
     }
 
-    /// `google.protobuf.Timestamp` and `google.protobuf.Duration`: int64 seconds = 1, int32 nanos = 2.
+    /// `google.protobuf.Timestamp` and `google.protobuf.Duration`: int64 seconds = 1, int32 nanos =
+    /// 2.
     #[inline(never)]
     fn seconds(&mut self, seconds: i64, nanos: u32) {
         let start = self.keep_length();
