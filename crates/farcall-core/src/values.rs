@@ -156,7 +156,8 @@ scalars! {
     bool, Bool, false, |v| !*v, |to| to.bool(*v), |from| from.bool()?;
     f32, F32, 0.0, |v| v.to_bits() == 0, |to| to.float((*v).into(), Kind::F32),
         |from| from.float(Kind::F32)? as f32;
-    f64, F64, 0.0, |v| v.to_bits() == 0, |to| to.float(*v, Kind::F64), |from| from.float(Kind::F64)?;
+    f64, F64, 0.0, |v| v.to_bits() == 0, |to| to.float(*v, Kind::F64),
+        |from| from.float(Kind::F64)?;
     String, Text, String::new(), |v| v.is_empty(), |to| to.text(v), |from| from.text()?.to_owned();
     Str, Text, Str::new(), |v| v.is_empty(), |to| to.text(v), |from| from.shared_text()?;
     Bytes, Bytes, Bytes::new(), |v| v.is_empty(), |to| to.bytes(v), |from| from.shared_bytes()?;

@@ -35,7 +35,10 @@ fn as_go_writes_it() {
 /// `json.Marshal` of each control character and of those special to HTML and JavaScript.
 #[test]
 fn escapes() {
-    let wild = "\0\u{1}\u{8}\t\n\u{b}\u{c}\r\u{1f} \"\\/<>&'\u{7f}\u{80}\u{2027}\u{2028}\u{2029}\u{202a}é中😀";
+    let wild = concat!(
+        "\0\u{1}\u{8}\t\n\u{b}\u{c}\r\u{1f} \"\\/<>&'",
+        "\u{7f}\u{80}\u{2027}\u{2028}\u{2029}\u{202a}é中😀"
+    );
     let quoted = concat!(
         r#""\u0000\u0001\b\t\n\u000b\f\r\u001f \"\\/\u003c\u003e\u0026'"#,
         "\u{7f}\u{80}\u{2027}\\u2028\\u2029\u{202a}é中😀\""

@@ -46,7 +46,8 @@ macro_rules! omit {
 
 macro_rules! message {
     ($name:ident {
-        $($number:literal $text:literal $field:ident: $type:ty $([$shape:expr])? $(, $omit:ident)?;)*
+        $($number:literal $text:literal $field:ident: $type:ty $([$shape:expr])?
+            $(, $omit:ident)?;)*
         $(oneof $of:ident: $one:ty;)?
     }) => {
         #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +66,7 @@ macro_rules! message {
                 $(let none = { let _ = none; <$one as OneOf>::FIELDS };)?
                 none
             };
-            const FIELDS: [Field; OWN.len() + MORE.len()] = tables::join(OWN, MORE);
+            const FIELDS: [Field; OWN.len() + MORE.len()] = tables::flatten(&[OWN, MORE]);
             const DENSE: [u8; tables::dense_len(&FIELDS)] = tables::dense(&FIELDS);
             const BY_JSON: [u16; FIELDS.len()] = tables::sorted(&FIELDS, true);
             const BY_NAME: [u16; FIELDS.len()] = tables::sorted(&FIELDS, false);
