@@ -43,7 +43,7 @@ const ITERATIONS: (usize, usize) = (100, 600);
 const SHAPES: [(usize, usize); 2] = [(1, 64), (1, 1)];
 
 /// How many functions of a profile are shown.
-const TOP: usize = 12;
+const TOP: usize = 16;
 
 pub(crate) fn run(flags: &[String]) -> Done {
     known(flags, &["--check", "--quick"])?;

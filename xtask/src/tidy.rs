@@ -13,8 +13,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What the README must name: how to serve and how to load.
-const README_NAMES: [&str; 2] = ["farcall serve", "farcall bench"];
+/// What the README must name: the two commands that show a newcomer that everything works.
+const README_NAMES: [&str; 2] = ["farcall -- demo", "cargo test --workspace"];
 
 /// Files that people wrote, by extension.
 const TEXTS: [&str; 11] =
