@@ -1,8 +1,7 @@
 //! Where types are erased: a method is generic until it is registered, and one virtual call after.
 
 use super::{cx::Cx, reply::Reply, router::Entry};
-use bytes::Bytes;
-use farcall_core::{Put, Status, Take};
+use farcall_core::{Body, Put, Status, Take};
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
@@ -93,7 +92,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// A registered method: types erased.
 pub(crate) trait Method: Send + Sync {
     /// Decodes, runs, and answers or leaves the handler for later. `spawn`: do not poll in place.
-    fn start(&self, cx: Cx, body: Bytes, spawn: bool, reply: Reply<'_>);
+    fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>);
 }
 
 /// A handler at work, or done and not yet answered: one box for both, so that a call which waits
@@ -121,7 +120,7 @@ where
     F: Fn(Cx, Req) -> Fut + Send + Sync,
     Fut: Future<Output = (Cx, Result<Resp, E>)> + Send + 'static,
 {
-    fn start(&self, cx: Cx, body: Bytes, spawn: bool, reply: Reply<'_>) {
+    fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>) {
         let request = match reply.decode::<Req>(body, self.info.argument) {
             Ok(request) => request,
             Err(status) => return reply.fail(&status, &[]),
@@ -206,7 +205,7 @@ where
     E: Into<Status> + Send + 'static,
     F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync,
 {
-    fn start(&self, cx: Cx, body: Bytes, _spawn: bool, reply: Reply<'_>) {
+    fn start(&self, cx: Cx, body: Body, _spawn: bool, reply: Reply<'_>) {
         let request = match reply.decode::<Req>(body, self.info.argument) {
             Ok(request) => request,
             Err(status) => return reply.fail(&status, &[]),
@@ -231,7 +230,7 @@ where
     E: Into<Status> + Send + 'static,
     F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync + 'static,
 {
-    fn start(&self, cx: Cx, body: Bytes, _spawn: bool, reply: Reply<'_>) {
+    fn start(&self, cx: Cx, body: Body, _spawn: bool, reply: Reply<'_>) {
         let request = match reply.decode::<Req>(body, self.info.argument) {
             Ok(request) => request,
             Err(status) => return reply.fail(&status, &[]),

@@ -1,8 +1,7 @@
 //! The right and the duty to answer one call.
 
 use super::method::Running;
-use bytes::Bytes;
-use farcall_core::{Bounds, Code, Origin, Put, Status, Take, Ticket};
+use farcall_core::{Body, Bounds, Code, Origin, Put, Status, Take, Ticket};
 use farcall_wire::{Head, Out, ReplyHead, Wire, compress, format};
 use std::pin::Pin;
 
@@ -29,10 +28,12 @@ pub(crate) struct Rules {
 impl Reply<'_> {
     /// Unfolds and decodes the argument. `argument` is its name, for error paths.
     #[inline]
-    pub(crate) fn decode<T: Take>(&self, body: Bytes, argument: &'static str) -> Result<T, Status> {
-        let body = compress::unfold(self.ticket.compress, body, self.rules.unfolded_bytes)
+    pub(crate) fn decode<T: Take>(&self, body: Body, argument: &'static str) -> Result<T, Status> {
+        let Body { bytes, lent } = body;
+        let bytes = compress::unfold(self.ticket.compress, bytes, self.rules.unfolded_bytes)
             .map_err(|e| Status::invalid_argument(e.to_string()))?;
-        format::decode(self.ticket.format, &body, self.rules.bounds).map_err(|fault| {
+        let (format, bounds) = (self.ticket.format, self.rules.bounds);
+        format::decode(format, &bytes, lent.as_ref(), bounds).map_err(|fault| {
             let fault = if argument.is_empty() { fault } else { fault.in_field(argument) };
             refused_body(self.ticket, fault)
         })
@@ -45,7 +46,7 @@ impl Reply<'_> {
             return;
         }
         let Reply { wire, out, ticket, service, method, rules, .. } = self;
-        let head = ReplyHead { ticket, service, method, error: None, meta };
+        let head = ReplyHead { ticket, service, method, error: None, meta, shape: Some(&T::SHAPE) };
         let mark = wire.begin(Head::Reply(head), out);
         let body = mark.body;
         let encoded = format::encode(ticket.format, value, rules.bounds, out.tail());
@@ -96,7 +97,7 @@ fn write_failure(
     status: &Status,
     meta: &[(String, String)],
 ) {
-    let head = ReplyHead { ticket, service, method, error: Some(status), meta };
+    let head = ReplyHead { ticket, service, method, error: Some(status), meta, shape: None };
     let mark = wire.begin(Head::Reply(head), out);
     wire.end(mark, out);
 }
