@@ -5,6 +5,8 @@
 //! [`Source`]; user types implement [`Put`], [`Take`] and [`Message`], almost always by
 //! `#[derive(Message)]`; wires turn bytes into [`Call`]s and back.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod call;
 mod dynamic;
 mod fault;

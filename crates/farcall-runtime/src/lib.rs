@@ -5,6 +5,8 @@
 //! `server/reply.rs`. Client: `client/call.rs` (a call is a builder and a future) → `client/link.rs`
 //! (append to the shared output, wait in a slot) → `client/driver.rs` (one task reads and writes).
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod client;
 mod clock;
 mod conn;

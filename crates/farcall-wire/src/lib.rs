@@ -9,6 +9,8 @@
 //! [`sniff::PROTOCOLS`]; (3) recorded bytes of a real peer in its tests, fed whole, byte by byte
 //! and cut at every offset; (4) the real peer in the peers' matrix.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod compress;
 mod cursor;
 pub mod format;

@@ -31,6 +31,8 @@
 //! A newcomer meets, in this order: [`Message`] and [`service`], [`Server`] and [`Bound`],
 //! [`Client`] and [`Call`], [`Cx`], [`Status`], [`Limits`].
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod format;
 mod json;
 

@@ -1,8 +1,6 @@
 //! What a slow handler costs the calls of other connections: measured and stated, never asserted as
 //! a time. The figures are printed with `cargo test -p farcall-it neighbours -- --nocapture`.
 
-#![allow(clippy::print_stdout, reason = "the figures are the point")]
-
 use farcall::{Limits, Result};
 use farcall_it::services::{Args, ProbeClient, Running, probe};
 use std::time::{Duration, Instant};

@@ -1,8 +1,6 @@
 //! The integration tests against real peers that nobody here wrote. `cargo xtask peers` builds the
 //! peers and runs these; a missing peer is a failure.
 
-#![allow(clippy::print_stdout, reason = "peers and their versions are named")]
-
 mod go_calls_us;
 mod go_peer;
 mod we_call_go;

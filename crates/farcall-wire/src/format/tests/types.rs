@@ -278,7 +278,7 @@ message! { Everything {
     11 "rate" rate: f64;
     12 "names" names: Vec<String>;
     13 "on" on: bool, omit;
-    14 "item" item: Option<Item>;
+    14 "one_item" item: Option<Item>;
     15 "by_id" by_id: HashMap<i32, Item>;
     16 "ratio" ratio: f32;
     17 "colours" colours: Vec<Colour>;
