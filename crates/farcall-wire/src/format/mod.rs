@@ -3,6 +3,7 @@
 //! Protobuf and MessagePack are monomorphised per type; JSON goes through `&mut dyn`, where it
 //! costs nothing measurable and keeps binaries small.
 
+use crate::gob;
 use bytes::Bytes;
 use farcall_core::{Bounds, Fault, Format, Lent, Put, Take, Why};
 
@@ -11,8 +12,8 @@ pub mod msgpack;
 pub mod protobuf;
 pub mod raw;
 #[cfg(test)]
-mod tests;
-mod utf8;
+pub(crate) mod tests;
+pub(crate) mod utf8;
 
 /// Appends `value` to `out`. On a fault, which names the path to the field, `out` is as before.
 pub fn encode<T: Put + ?Sized>(
@@ -26,6 +27,7 @@ pub fn encode<T: Put + ?Sized>(
         Format::MsgPack => msgpack::encode(value, bounds, out),
         Format::Json => json::encode(value, bounds, out),
         Format::Raw => raw::encode(value, out),
+        Format::Gob => gob::encode(value, bounds, out),
         other => Err(Fault::new(unknown(other))),
     }
 }
@@ -37,12 +39,12 @@ pub fn decode<T: Take>(
     lent: Option<&Lent>,
     bounds: Bounds,
 ) -> Result<T, Fault> {
-    let _ = lent;
     match format {
         Format::Protobuf => protobuf::decode(body, bounds),
         Format::MsgPack => msgpack::decode(body, bounds),
         Format::Json => json::decode(body, bounds),
         Format::Raw => raw::decode(body),
+        Format::Gob => gob::decode(body, lent, bounds),
         other => Err(Fault::new(unknown(other))),
     }
 }
@@ -51,7 +53,7 @@ pub fn decode<T: Take>(
 const SHARE_FROM: usize = 256;
 
 /// Bytes at a place in the frame: shared if they are long, copied if they are short.
-fn share(frame: &Bytes, start: usize, end: usize) -> Bytes {
+pub(crate) fn share(frame: &Bytes, start: usize, end: usize) -> Bytes {
     if end - start < SHARE_FROM {
         Bytes::copy_from_slice(&frame[start..end])
     } else {

@@ -5,7 +5,7 @@ mod json;
 mod msgpack;
 mod protobuf;
 mod raw;
-mod types;
+pub(crate) mod types;
 
 use super::{begins_with, decode, encode};
 use bytes::Bytes;

@@ -1,4 +1,5 @@
-//! Messages of the tests, written out as the derive would write them.
+//! Messages of the tests, written out as the derive would write them, and the macros that do so for
+//! other tests.
 
 use farcall_core::{
     At, END, Fault, Field, Message, Names, OneOf, Put, Schema, Shape, Shaped, Sink, Source, Str,
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// The name as a MessagePack string of fewer than 32 bytes.
-const fn packed<const N: usize>(name: &str) -> [u8; N] {
+pub(crate) const fn packed<const N: usize>(name: &str) -> [u8; N] {
     let mut key = [0; N];
     key[0] = 0xa0 | name.len() as u8;
     let mut i = 0;
@@ -235,6 +236,8 @@ macro_rules! choice {
     (@open) => { false };
     (@open $other:ident) => { true };
 }
+
+pub(crate) use {choice, field, message, omit};
 
 choice! { Colour { Red = 0, Green = 1, Blue = 7, } Other }
 choice! { Switch { Off = 0, On = 1, } }
