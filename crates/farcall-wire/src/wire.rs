@@ -1,6 +1,6 @@
 //! The contract between wires and the machine: what a protocol is, what it finds, what it writes.
 
-use crate::{Out, rpcx};
+use crate::{Out, netrpc, rpcx};
 use bytes::BytesMut;
 use farcall_core::{
     Body, Call, Compress, Format, Found, Limits, Meta, Routes, Shape, Status, Str, Ticket,
@@ -16,6 +16,11 @@ pub trait Protocol: Send + Sync + 'static {
     fn sniff(&self, first: &[u8]) -> Sniff;
     /// A state machine for one end of one connection.
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire>;
+    /// How bodies are encoded unless the caller says otherwise.
+    fn default_format(&self) -> Format;
+    /// Why a call cannot be sent as it was asked for; none if it can. Asked before anything is
+    /// written.
+    fn refuse(&self, head: &CallHead<'_>) -> Option<Status>;
 }
 
 /// What a protocol says of a connection's first bytes.
@@ -68,6 +73,9 @@ pub trait Wire: Send {
 
     /// Writes something that is not a call or a reply.
     fn control(&mut self, what: Control, out: &mut Out);
+
+    /// What a server of this protocol says of a method that does not exist.
+    fn unknown(&self, call: &Unknown) -> String;
 }
 
 /// Why [`Wire::feed`] returned.
@@ -210,6 +218,8 @@ pub enum Broken {
     },
     /// rpcx was broken.
     Rpcx(rpcx::Broken),
+    /// net/rpc was broken.
+    NetRpc(netrpc::Broken),
 }
 
 impl fmt::Display for Broken {
@@ -219,6 +229,7 @@ impl fmt::Display for Broken {
                 write!(f, "no protocol spoken here begins with bytes {first:02x?}")
             }
             Broken::Rpcx(broken) => write!(f, "rpcx: {broken}"),
+            Broken::NetRpc(broken) => write!(f, "net/rpc: {broken}"),
         }
     }
 }

@@ -242,6 +242,9 @@ impl<Req: Put> Raw<Req> {
             meta: meta.unwrap_or_default(),
             shape: &Req::SHAPE,
         };
+        if let Some(status) = link.target.protocol.refuse(&head) {
+            return Err(status);
+        }
         let request = Request { head, deadline: self.deadline };
         let (value, format) = (&self.request, defaults.format);
         let most = link.limits.message_bytes;

@@ -16,7 +16,7 @@ use crate::{
 use bytes::Bytes;
 use call::To;
 use farcall_core::{Compress, Format, Limits, Status, Value};
-use farcall_wire::sniff;
+use farcall_wire::{Protocol, sniff};
 use link::Link;
 use over::Connector;
 use std::{
@@ -98,14 +98,25 @@ impl Client {
 
     /// A client over a server in this process, or over a stream of the caller's; rpcx is spoken.
     pub fn over(io: impl Over) -> Client {
-        let protocol = sniff::PROTOCOLS[0];
+        Client::over_by(sniff::PROTOCOLS[0], io)
+    }
+
+    /// The same, speaking the protocol of this name: `rpcx`, `netrpc`.
+    pub fn over_as(protocol: &str, io: impl Over) -> Result<Client, Status> {
+        match sniff::by_name(protocol) {
+            Some(protocol) => Ok(Client::over_by(protocol, io)),
+            None => Err(Status::invalid_argument(format!("protocol `{protocol}` is not built"))),
+        }
+    }
+
+    fn over_by(protocol: &'static dyn Protocol, io: impl Over) -> Client {
         let target = Target { protocol, address: Address::Given, service: None, method: None };
         Client::new(target, Limits::default(), Connector::Over(io.into_box()))
     }
 
     fn new(target: Target, limits: Limits, connector: Connector) -> Client {
         let defaults = Defaults {
-            format: Format::MsgPack,
+            format: target.protocol.default_format(),
             compress: Compress::None,
             timeout: limits.call_time,
             meta: None,
@@ -136,7 +147,8 @@ impl Client {
         self
     }
 
-    /// Encodes bodies this way. Default MessagePack, as Go's rpcx client.
+    /// Encodes bodies this way. Default is what the protocol's Go client does: MessagePack with
+    /// rpcx, gob with net/rpc.
     #[must_use]
     pub fn format(mut self, format: Format) -> Client {
         self.defaults.format = format;
@@ -212,7 +224,7 @@ impl fmt::Debug for Client {
 pub struct ClientBuilder<C> {
     url: String,
     limits: Limits,
-    format: Format,
+    format: Option<Format>,
     compress: Compress,
     client: PhantomData<fn() -> C>,
 }
@@ -223,7 +235,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
         ClientBuilder {
             url: url.as_ref().to_owned(),
             limits: Limits::default(),
-            format: Format::MsgPack,
+            format: None,
             compress: Compress::None,
             client: PhantomData,
         }
@@ -241,9 +253,9 @@ impl<C: ServiceClient> ClientBuilder<C> {
         self
     }
 
-    /// Encodes bodies this way. Default MessagePack.
+    /// Encodes bodies this way. Default is what the protocol's Go client does.
     pub fn format(mut self, format: Format) -> Self {
-        self.format = format;
+        self.format = Some(format);
         self
     }
 
@@ -268,8 +280,11 @@ impl<C: ServiceClient> ClientBuilder<C> {
     fn client(self) -> Result<Client, Status> {
         let target = Target::parse(&self.url)?;
         let connector = Connector::Address(target.address.clone());
-        let client = Client::new(target, self.limits, connector);
-        Ok(client.format(self.format).compress(self.compress))
+        let client = Client::new(target, self.limits, connector).compress(self.compress);
+        Ok(match self.format {
+            Some(format) => client.format(format),
+            None => client,
+        })
     }
 }
 

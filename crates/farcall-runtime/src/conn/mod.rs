@@ -16,7 +16,7 @@ use crate::{
     server::{ConnInfo, Cx, Reply, Shared},
 };
 use bytes::BytesMut;
-use farcall_core::{Call, Found, Limits, MethodId, Status, Ticket};
+use farcall_core::{Call, Limits, MethodId, Status, Ticket};
 use farcall_wire::{Broken, Event, Fed, Head, Out, ReplyHead, Unknown, Wire};
 use late::Homecomer;
 use scratch::READ_BYTES;
@@ -350,16 +350,11 @@ impl Conn {
     #[cold]
     fn refuse(&mut self, unknown: &Unknown) {
         let Some(wire) = self.wire.as_deref_mut() else { return };
-        let Unknown { ticket, found, service, method } = unknown;
+        let Unknown { ticket, service, method, .. } = unknown;
         if ticket.oneway {
             return;
         }
-        // The texts of Go's rpcx server (`server/server.go`), which its clients match on.
-        let status = match found {
-            Found::NoMethod => format!("rpcx: can't find method {method}"),
-            _ => format!("rpcx: can't find service {service}"),
-        };
-        let status = Status::unimplemented(status);
+        let status = Status::unimplemented(wire.unknown(unknown));
         let error = Some(&status);
         let head = ReplyHead { ticket, service, method, error, meta: &[], shape: None };
         let mark = wire.begin(Head::Reply(head), &mut self.out);

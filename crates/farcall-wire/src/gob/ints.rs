@@ -88,7 +88,7 @@ pub(super) fn float(v: u64) -> f64 {
 }
 
 #[inline(always)]
-pub(super) fn put_uint(out: &mut Vec<u8>, v: u64) {
+pub(crate) fn put_uint(out: &mut Vec<u8>, v: u64) {
     if v < 0x80 {
         out.push(v as u8);
     } else {
@@ -115,7 +115,7 @@ pub(super) fn put_int(out: &mut Vec<u8>, v: i64) {
 }
 
 #[inline]
-pub(super) fn put_blob(out: &mut Vec<u8>, v: &[u8]) {
+pub(crate) fn put_blob(out: &mut Vec<u8>, v: &[u8]) {
     put_uint(out, v.len() as u64);
     out.extend_from_slice(v);
 }

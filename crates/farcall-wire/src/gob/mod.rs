@@ -33,7 +33,7 @@
 mod broken;
 mod dynamic;
 mod fit;
-mod ints;
+pub(crate) mod ints;
 mod parser;
 mod read;
 mod scan;

@@ -8,10 +8,10 @@
 //! not say how long the value is once it was split. What lies inside an interface then reads: name,
 //! type, value.
 
+use super::Broken;
 use super::fit::Plans;
 use super::ints::Cursor;
 use super::types::{BOOL, BYTES, COMPLEX, Def, FLOAT, INTERFACE, MOST_NAME_BYTES, TEXT, Types};
-use super::{Broken, types};
 use bytes::{Bytes, BytesMut};
 use farcall_core::{Body, Lent, Limits};
 use std::collections::HashMap;
@@ -399,6 +399,3 @@ impl Walk<'_> {
         Ok(())
     }
 }
-
-/// The most memory that the types of one stream can be said to take.
-const _: () = assert!(types::MOST_TYPE_BYTES >= types::MOST_TYPES * 16);

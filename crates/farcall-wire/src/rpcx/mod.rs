@@ -27,7 +27,7 @@ use crate::{
     Unknown, Wire, compress,
 };
 use bytes::{Buf, Bytes, BytesMut};
-use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Str};
+use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Status, Str};
 use header::Header;
 
 pub use broken::Broken;
@@ -56,6 +56,16 @@ impl Protocol for Rpcx {
             name_bytes: limits.name_bytes,
             meta_bytes: limits.meta_bytes,
         })
+    }
+
+    fn default_format(&self) -> Format {
+        Format::MsgPack
+    }
+
+    /// All but gob, whose bodies do not stand alone.
+    fn refuse(&self, head: &CallHead<'_>) -> Option<Status> {
+        (head.format == Format::Gob)
+            .then(|| Status::unimplemented("rpcx carries no gob: it has no stream of types"))
     }
 }
 
@@ -120,6 +130,14 @@ impl Wire for Frames {
                 frame[33..].copy_from_slice(&token.to_be_bytes());
                 out.tail().extend_from_slice(&frame);
             }
+        }
+    }
+
+    /// The texts of Go's rpcx server (`server/server.go`), which its clients match on.
+    fn unknown(&self, call: &Unknown) -> String {
+        match call.found {
+            Found::NoMethod => format!("rpcx: can't find method {}", call.method),
+            _ => format!("rpcx: can't find service {}", call.service),
         }
     }
 }
