@@ -10,6 +10,7 @@
 pub mod client;
 mod clock;
 mod conn;
+mod limits;
 pub mod net;
 pub mod server;
 mod target;

@@ -5,3 +5,5 @@ mod client;
 mod hostile;
 mod neighbours;
 mod server;
+mod turns;
+mod waiting;

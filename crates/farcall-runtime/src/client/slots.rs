@@ -21,7 +21,10 @@ pub(crate) struct SlotId {
 pub(crate) struct Slots {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// Abandoned slots in their order, and some that have been freed since.
     abandoned: VecDeque<SlotId>,
+    /// Slots that are abandoned.
+    lost: usize,
     /// Slots that wait for a reply.
     waiting: usize,
     most: usize,
@@ -60,6 +63,7 @@ impl Slots {
             slots: Vec::new(),
             free: Vec::new(),
             abandoned: VecDeque::new(),
+            lost: 0,
             waiting: 0,
             most,
             // One index more than there are slots: the last is the one-way calls'.
@@ -71,7 +75,7 @@ impl Slots {
     /// Whether a call can take a slot.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        !self.free.is_empty() || self.slots.len() < self.most || !self.abandoned.is_empty()
+        !self.free.is_empty() || self.slots.len() < self.most || self.lost > 0
     }
 
     /// How many calls wait for a reply.
@@ -120,6 +124,7 @@ impl Slots {
             if slot.generation == id.generation && matches!(slot.state, State::Abandoned) {
                 slot.generation = slot.generation.wrapping_add(1);
                 slot.state = State::Free;
+                self.lost -= 1;
                 return Some(id.index);
             }
         }
@@ -159,6 +164,7 @@ impl Slots {
                 Some(waiting.waker)
             }
             State::Abandoned => {
+                self.lost -= 1;
                 self.free_slot(id);
                 None
             }
@@ -180,24 +186,29 @@ impl Slots {
         self.free.push(id.index);
     }
 
-    /// The result of a call, once; keeps the waker while there is none.
+    /// The result of a call, once. While there is none it keeps the waker, and gives back the one it
+    /// had: that one is to be dropped outside of the lock.
     #[inline]
-    pub(crate) fn take(&mut self, id: SlotId, waker: &Waker) -> Option<Result<Reply, Status>> {
+    pub(crate) fn take(
+        &mut self,
+        id: SlotId,
+        waker: &Waker,
+    ) -> Result<Result<Reply, Status>, Option<Waker>> {
         let slot = &mut self.slots[id.index as usize];
         match &mut slot.state {
             State::Waiting(waiting) => {
-                waiting.waker.clone_from(waker);
-                None
+                let same = waiting.waker.will_wake(waker);
+                Err((!same).then(|| std::mem::replace(&mut waiting.waker, waker.clone())))
             }
             State::Done(_) => {
                 let State::Done(result) = std::mem::replace(&mut slot.state, State::Free) else {
-                    return None;
+                    return Err(None);
                 };
                 self.free_slot(id);
-                Some(result)
+                Ok(result)
             }
-            State::Expired(..) => self.leave_expired(id).map(Err),
-            State::Free | State::Abandoned => None,
+            State::Expired(..) => self.leave_expired(id).map(Err).ok_or(None),
+            State::Free | State::Abandoned => Err(None),
         }
     }
 
@@ -219,6 +230,7 @@ impl Slots {
 
     /// Lines a slot up to be taken again when no other is left.
     fn forget(&mut self, id: SlotId) {
+        self.lost += 1;
         self.abandoned.push_back(id);
         // What was answered since is free already: keep the queue as short as the slots.
         if self.abandoned.len() > self.most {
@@ -230,19 +242,21 @@ impl Slots {
         }
     }
 
-    /// The call gave up.
-    pub(crate) fn abandon(&mut self, id: SlotId) {
+    /// The call gave up. Its waker is to be dropped outside of the lock.
+    pub(crate) fn abandon(&mut self, id: SlotId) -> Option<Waker> {
         let slot = &mut self.slots[id.index as usize];
         match slot.state {
             State::Waiting(_) => {
-                slot.state = State::Abandoned;
+                let old = std::mem::replace(&mut slot.state, State::Abandoned);
                 self.waiting -= 1;
                 self.forget(id);
+                return if let State::Waiting(waiting) = old { Some(waiting.waker) } else { None };
             }
             State::Expired(..) => drop(self.leave_expired(id)),
             State::Done(_) => self.free_slot(id),
             State::Free | State::Abandoned => {}
         }
+        None
     }
 
     /// Fails the calls whose deadline has passed, with what `status` makes of them, and tells the next
@@ -262,8 +276,10 @@ impl Slots {
                 next = Some(next.map_or(deadline, |n| n.min(deadline)));
                 continue;
             }
-            wakers.push(waiting.waker.clone());
-            slot.state = State::Expired(status(waiting), false);
+            let expired = State::Expired(status(waiting), false);
+            if let State::Waiting(waiting) = std::mem::replace(&mut slot.state, expired) {
+                wakers.push(waiting.waker);
+            }
             self.waiting -= 1;
         }
         next
@@ -283,7 +299,10 @@ impl Slots {
                     let failed = status(waiting);
                     wakers.extend(self.settle(id, Err(failed)));
                 }
-                State::Abandoned => self.free_slot(id),
+                State::Abandoned => {
+                    self.lost -= 1;
+                    self.free_slot(id);
+                }
                 State::Expired(..) => {
                     if let State::Expired(_, answered) = &mut slot.state {
                         *answered = true;
