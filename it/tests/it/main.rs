@@ -5,5 +5,6 @@ mod client;
 mod hostile;
 mod neighbours;
 mod server;
+mod stress;
 mod turns;
 mod waiting;
