@@ -289,3 +289,101 @@ async fn a_stream_with_a_buffer_of_its_own_is_flushed() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn closing_waits_for_output_and_answers() -> Result<()> {
+    let running = Running::start(probe(Limits::default())).await;
+    let unused = ProbeClient::lazy(&running.url).expect("a good URL");
+    unused.client().close().await?;
+    let client = ProbeClient::connect(&running.url).await?;
+    let slow = tokio::spawn(client.sleep(100));
+    settle().await;
+    client.count(0).oneway().await?;
+    client.client().close().await?;
+    slow.await.expect("no panic")?;
+    let status = client.add(1, 2).await.expect_err("closed");
+    assert_eq!((status.text(), status.sent()), ("the client is closed", Sent::No));
+    let status = client.client().ready().await.expect_err("closed");
+    assert_eq!(status.text(), "the client is closed");
+    // Again, and after the end.
+    client.client().close().await
+}
+
+#[tokio::test]
+async fn closing_writes_to_a_slow_reader() -> Result<()> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("rpcx://{}", listener.local_addr().expect("an address"));
+    let client = Client::connect(url).await?;
+    let (socket, _) = listener.accept().await.expect("a connection");
+    for i in 0..300 {
+        client.call("A.B", json!({"i": i, "pad": "x".repeat(30_000)})).oneway().await?;
+    }
+    let closing = tokio::spawn(async move { client.close().await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!closing.is_finished(), "nine megabytes fit in no socket");
+    let reading = frames(socket);
+    let (closed, read) = tokio::join!(closing, reading);
+    closed.expect("no panic")?;
+    assert_eq!(read.len(), 300);
+    Ok(())
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_ever() -> Result<()> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("rpcx://{}", listener.local_addr().expect("an address"));
+    let limits = Limits { call_time: Some(Duration::from_millis(100)), ..Limits::default() };
+    let client = Client::builder(url).limits(limits).build().await?;
+    let _deaf = listener.accept().await.expect("a connection");
+    for _ in 0..20 {
+        client.call_raw("A.B", vec![0; 1 << 20]).oneway().await?;
+    }
+    let status = client.close().await.expect_err("nobody reads");
+    assert_eq!(status.code(), farcall::Code::DeadlineExceeded, "{status}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_read_is_left() -> Result<()> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("rpcx://{}", listener.local_addr().expect("an address"));
+    let write_stall = Duration::from_millis(100);
+    let limits = Limits { client_output_bytes: 1 << 20, write_stall, ..Limits::default() };
+    let client = Client::builder(url).limits(limits).build().await?;
+    let _deaf = listener.accept().await.expect("a connection");
+    let calls = (0..40).map(|_| {
+        let call = client.call_raw("A.B", vec![0; 1 << 20]);
+        tokio::spawn(call.deadline(Duration::from_secs(60)))
+    });
+    for call in calls.collect::<Vec<_>>() {
+        let status = call.await.expect("no panic").expect_err("nobody answers");
+        assert_ne!(status.sent(), Sent::Yes, "{status}");
+        assert_eq!(status.code(), farcall::Code::Unavailable, "{status}");
+        if status.text().contains("Limits::write_stall") {
+            return Ok(());
+        }
+    }
+    panic!("nobody was told that the server does not read");
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_closes_is_not_stormed() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("rpcx://{}", listener.local_addr().expect("an address"));
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&accepted);
+    let accepting = tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            drop(socket);
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let client = ProbeClient::lazy(&url).expect("a good URL");
+    let until = tokio::time::Instant::now() + Duration::from_millis(600);
+    while tokio::time::Instant::now() < until {
+        client.add(1, 2).await.expect_err("nobody serves");
+    }
+    let accepted = accepted.load(Ordering::SeqCst);
+    assert!((2..=12).contains(&accepted), "{accepted} connections in 0.6 s");
+    accepting.abort();
+}
