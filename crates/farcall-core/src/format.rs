@@ -16,6 +16,8 @@ pub enum Format {
     MsgPack,
     /// Thrift's binary protocol, a bare struct.
     Thrift,
+    /// Go's gob: only on wires that keep its stream of types.
+    Gob,
     /// A number that a wire carries and nobody here gave a meaning.
     Other(u8),
 }
@@ -29,13 +31,15 @@ impl Format {
             Format::Protobuf => "protobuf",
             Format::MsgPack => "msgpack",
             Format::Thrift => "thrift",
+            Format::Gob => "gob",
             Format::Other(_) => "unknown",
         }
     }
 
     /// The format of a name people type.
     pub fn from_name(name: &str) -> Option<Format> {
-        let all = [Format::Raw, Format::Json, Format::Protobuf, Format::MsgPack, Format::Thrift];
+        use Format::{Gob, Json, MsgPack, Protobuf, Raw, Thrift};
+        let all = [Raw, Json, Protobuf, MsgPack, Thrift, Gob];
         all.into_iter().find(|f| f.name() == name)
     }
 }

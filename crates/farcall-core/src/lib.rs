@@ -22,7 +22,7 @@ mod time;
 mod trace;
 mod values;
 
-pub use call::{Call, Ticket};
+pub use call::{Body, Call, Lent, Ticket};
 pub use dynamic::{Next, Value};
 pub use fault::{Fault, Why};
 pub use format::{Compress, Format};

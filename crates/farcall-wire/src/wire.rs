@@ -1,8 +1,10 @@
 //! The contract between wires and the machine: what a protocol is, what it finds, what it writes.
 
 use crate::{Out, rpcx};
-use bytes::{Bytes, BytesMut};
-use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Status, Str, Ticket};
+use bytes::BytesMut;
+use farcall_core::{
+    Body, Call, Compress, Format, Found, Limits, Meta, Routes, Shape, Status, Str, Ticket,
+};
 use std::{fmt, time::Duration};
 
 /// A protocol recognises itself and opens one state machine per connection.
@@ -119,7 +121,7 @@ pub struct Reply {
     /// What came beside the body.
     pub meta: Meta,
     /// The body.
-    pub body: Bytes,
+    pub body: Body,
 }
 
 /// What a wire is asked to write before a body.
@@ -150,6 +152,8 @@ pub struct CallHead<'a> {
     pub timeout: Option<Duration>,
     /// Metadata to send.
     pub meta: &'a [(String, String)],
+    /// The shape of the argument, for wires that describe types before values.
+    pub shape: &'static Shape,
 }
 
 /// The head of a reply.
@@ -165,6 +169,9 @@ pub struct ReplyHead<'a> {
     pub error: Option<&'a Status>,
     /// Metadata to send.
     pub meta: &'a [(String, String)],
+    /// The shape of the result, for wires that describe types before values; none for a failure,
+    /// which has no body.
+    pub shape: Option<&'static Shape>,
 }
 
 /// An open frame: where it and its body begin in `out.tail()`, and what `end` must know.

@@ -23,5 +23,5 @@ pub fn decode_within<T: Take>(
     bytes: impl Into<Bytes>,
     bounds: Bounds,
 ) -> Result<T, Fault> {
-    format::decode(format, &bytes.into(), bounds)
+    format::decode(format, &bytes.into(), None, bounds)
 }

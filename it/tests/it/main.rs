@@ -2,6 +2,7 @@
 
 mod calls;
 mod client;
+mod differential;
 mod hostile;
 mod neighbours;
 mod server;

@@ -7,7 +7,7 @@ use super::{
     slots::SlotId,
 };
 use crate::{clock::after, limits::meta_bytes, server::MethodInfo};
-use farcall_core::{Compress, Format, Limits, Meta, Put, Sent, Status, Take};
+use farcall_core::{Body, Compress, Format, Limits, Meta, Put, Sent, Status, Take};
 use farcall_wire::{CallHead, Reply, compress, format};
 use std::{
     fmt,
@@ -253,6 +253,7 @@ impl<Req: Put> Raw<Req> {
                 (_, at) => at.map(|at| at.saturating_duration_since(Instant::now())),
             },
             meta: meta.unwrap_or_default(),
+            shape: &Req::SHAPE,
         };
         check(&head, &link.limits)?;
         let request = Request { head, deadline: self.deadline };
@@ -295,9 +296,10 @@ impl<Req> Raw<Req> {
     fn decode<Resp: Take>(&self, reply: Reply) -> Result<Resp, Status> {
         let Link { limits, bounds, .. } = self.client.link();
         let Reply { format, compress, body, .. } = reply;
-        let body = compress::unfold(compress, body, limits.unfolded_bytes)
+        let Body { bytes, lent } = body;
+        let bytes = compress::unfold(compress, bytes, limits.unfolded_bytes)
             .map_err(|e| self.unreadable(&e))?;
-        format::decode(format, &body, *bounds).map_err(|fault| {
+        format::decode(format, &bytes, lent.as_ref(), *bounds).map_err(|fault| {
             self.unreadable(&format_args!("the {format} reply cannot be read: {fault}"))
         })
     }

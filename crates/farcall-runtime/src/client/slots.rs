@@ -323,7 +323,7 @@ mod tests {
     use std::collections::HashMap;
 
     fn reply(seq: u64) -> Reply {
-        let (meta, body) = (Meta::new(Bytes::new(), |_, _| {}), Bytes::new());
+        let (meta, body) = (Meta::new(Bytes::new(), |_, _| {}), Bytes::new().into());
         Reply { seq, error: None, format: Format::Raw, compress: Compress::None, meta, body }
     }
 

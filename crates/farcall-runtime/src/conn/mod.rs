@@ -405,7 +405,7 @@ impl Conn {
         };
         let status = Status::unimplemented(status);
         let error = Some(&status);
-        let head = ReplyHead { ticket, service, method, error, meta: &[] };
+        let head = ReplyHead { ticket, service, method, error, meta: &[], shape: None };
         let mark = wire.begin(Head::Reply(head), &mut self.out);
         wire.end(mark, &mut self.out);
     }

@@ -6,8 +6,7 @@ use super::{
     router::Entry,
 };
 use crate::conn::Busy;
-use bytes::Bytes;
-use farcall_core::{Put, Status, Take};
+use farcall_core::{Body, Put, Status, Take};
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
@@ -99,7 +98,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 pub(crate) trait Method: Send + Sync {
     /// Decodes, runs, and answers or leaves the handler for later. `spawn`: do not poll in place. Tells
     /// when the handler ran here, if it did.
-    fn start(&self, cx: Cx, body: Bytes, spawn: bool, reply: Reply<'_>) -> Option<Ran>;
+    fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>) -> Option<Ran>;
 }
 
 /// When a handler ran in place. Unfolding, decoding and encoding are not the handler's time.
@@ -140,7 +139,7 @@ where
     F: Fn(Cx, Req) -> Fut + Send + Sync,
     Fut: Future<Output = (Cx, Result<Resp, E>)> + Send + 'static,
 {
-    fn start(&self, cx: Cx, body: Bytes, spawn: bool, reply: Reply<'_>) -> Option<Ran> {
+    fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>) -> Option<Ran> {
         let request = match reply.decode::<Req>(body, self.info.argument) {
             Ok(request) => request,
             Err(status) => return refuse(reply, &status),
@@ -238,7 +237,7 @@ where
     E: Into<Status> + Send + 'static,
     F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync,
 {
-    fn start(&self, cx: Cx, body: Bytes, _spawn: bool, reply: Reply<'_>) -> Option<Ran> {
+    fn start(&self, cx: Cx, body: Body, _spawn: bool, reply: Reply<'_>) -> Option<Ran> {
         let request = match reply.decode::<Req>(body, self.info.argument) {
             Ok(request) => request,
             Err(status) => return refuse(reply, &status),
@@ -267,7 +266,7 @@ where
     E: Into<Status> + Send + 'static,
     F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync + 'static,
 {
-    fn start(&self, cx: Cx, body: Bytes, _spawn: bool, reply: Reply<'_>) -> Option<Ran> {
+    fn start(&self, cx: Cx, body: Body, _spawn: bool, reply: Reply<'_>) -> Option<Ran> {
         let request = match reply.decode::<Req>(body, self.info.argument) {
             Ok(request) => request,
             Err(status) => return refuse(reply, &status),

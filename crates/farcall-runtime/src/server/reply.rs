@@ -2,8 +2,7 @@
 
 use super::method::Running;
 use crate::limits::meta_bytes;
-use bytes::Bytes;
-use farcall_core::{Bounds, Code, Origin, Put, Status, Take, Ticket};
+use farcall_core::{Body, Bounds, Code, Origin, Put, Status, Take, Ticket};
 use farcall_wire::{Head, Out, ReplyHead, Wire, compress, format};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -34,10 +33,12 @@ pub(crate) struct Rules {
 impl Reply<'_> {
     /// Unfolds and decodes the argument. `argument` is its name, for error paths.
     #[inline]
-    pub(crate) fn decode<T: Take>(&self, body: Bytes, argument: &'static str) -> Result<T, Status> {
-        let body = compress::unfold(self.ticket.compress, body, self.rules.unfolded_bytes)
+    pub(crate) fn decode<T: Take>(&self, body: Body, argument: &'static str) -> Result<T, Status> {
+        let Body { bytes, lent } = body;
+        let bytes = compress::unfold(self.ticket.compress, bytes, self.rules.unfolded_bytes)
             .map_err(|e| Status::invalid_argument(e.to_string()))?;
-        let decode = || format::decode(self.ticket.format, &body, self.rules.bounds);
+        let (format, bounds) = (self.ticket.format, self.rules.bounds);
+        let decode = || format::decode(format, &bytes, lent.as_ref(), bounds);
         let decoded = catch_unwind(AssertUnwindSafe(decode)).map_err(|_| panicked())?;
         decoded.map_err(|fault| {
             let fault = if argument.is_empty() { fault } else { fault.in_field(argument) };
@@ -56,7 +57,7 @@ impl Reply<'_> {
             return self.fail(&too_much_meta(limit), &[]);
         }
         let Reply { wire, out, ticket, service, method, rules, .. } = self;
-        let head = ReplyHead { ticket, service, method, error: None, meta };
+        let head = ReplyHead { ticket, service, method, error: None, meta, shape: Some(&T::SHAPE) };
         let mark = wire.begin(Head::Reply(head), out);
         let frame = mark.frame;
         let encode = || format::encode(ticket.format, value, rules.bounds, out.tail());
@@ -127,7 +128,7 @@ fn write_failure(
     status: &Status,
     meta: &[(String, String)],
 ) {
-    let head = ReplyHead { ticket, service, method, error: Some(status), meta };
+    let head = ReplyHead { ticket, service, method, error: Some(status), meta, shape: None };
     let mark = wire.begin(Head::Reply(head), out);
     wire.end(mark, out);
 }

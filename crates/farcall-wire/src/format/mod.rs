@@ -4,7 +4,7 @@
 //! costs nothing measurable and keeps binaries small.
 
 use bytes::Bytes;
-use farcall_core::{Bounds, Fault, Format, Put, Take, Why};
+use farcall_core::{Bounds, Fault, Format, Lent, Put, Take, Why};
 
 pub mod json;
 pub mod msgpack;
@@ -30,8 +30,14 @@ pub fn encode<T: Put + ?Sized>(
     }
 }
 
-/// Reads a `T` from the whole of `body`.
-pub fn decode<T: Take>(format: Format, body: &Bytes, bounds: Bounds) -> Result<T, Fault> {
+/// Reads a `T` from the whole of `body`; `lent` is what the wire lent with it.
+pub fn decode<T: Take>(
+    format: Format,
+    body: &Bytes,
+    lent: Option<&Lent>,
+    bounds: Bounds,
+) -> Result<T, Fault> {
+    let _ = lent;
     match format {
         Format::Protobuf => protobuf::decode(body, bounds),
         Format::MsgPack => msgpack::decode(body, bounds),

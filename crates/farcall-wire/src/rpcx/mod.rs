@@ -201,7 +201,7 @@ impl Frames {
             Found::Method(to) => {
                 let (meta, body) = take(place, input);
                 let ticket = head.ticket();
-                events.push(Event::Call(Call { ticket, to, timeout, meta, body }));
+                events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
             }
             found => {
                 events.push(unknown(head, found, service, method));
@@ -235,6 +235,7 @@ impl Frames {
         // Replies to heartbeats are events too: they carry the number of their `Control::Ping`.
         let (format, compress) = (head.format(), head.compress());
         let (meta, body) = take(place, input);
+        let body = body.into();
         events.push(Event::Reply(Reply { seq: head.seq, error, format, compress, meta, body }));
         Ok(())
     }

@@ -98,7 +98,7 @@ fn gzip_of_go_unfolds() {
     let bytes = frame(0x0400, 1, [b"A", b"m", b"", b""]);
     let found = check(Side::Server, &Limits::default(), &bytes).found;
     let [Event::Call(call)] = &found[..] else { panic!("{found:?}") };
-    let unfolded = unfold(call.ticket.compress, call.body.clone(), 10);
+    let unfolded = unfold(call.ticket.compress, call.body.bytes.clone(), 10);
     assert!(matches!(unfolded, Err(Unfold::Corrupt(_))), "{unfolded:?}");
 }
 
@@ -118,7 +118,7 @@ fn bodies_are_compressed_above_1024_bytes() {
         let mut found = feed(&mut *server, &bytes, &[]).found;
         let Some(Event::Call(call)) = found.pop() else { panic!() };
         assert_eq!(call.ticket.compress, compress, "{asked} {len}");
-        assert_eq!(unfold(compress, call.body, len), Ok(body.clone().into()));
+        assert_eq!(unfold(compress, call.body.bytes, len), Ok(body.clone().into()));
 
         // The reply does as the request says, whatever the request's own body was worth.
         let mut ticket = call.ticket;
@@ -128,7 +128,7 @@ fn bodies_are_compressed_above_1024_bytes() {
         let mut found = feed(&mut *client, &bytes, &[]).found;
         let Some(Event::Reply(reply)) = found.pop() else { panic!() };
         assert_eq!(reply.compress, compress, "{asked} {len}");
-        assert_eq!(unfold(compress, reply.body, len), Ok(body.into()));
+        assert_eq!(unfold(compress, reply.body.bytes, len), Ok(body.into()));
     }
 }
 
@@ -176,7 +176,7 @@ fn heartbeats_are_echoed_and_replies_to_them_are_events() {
             let found = feed(&mut *Rpcx.open(Side::Client, &Limits::default()), &echo, &[]).found;
             let [Event::Reply(reply)] = &found[..] else { panic!("{found:?}") };
             assert_eq!((reply.seq, reply.meta.get("k").as_deref()), (5, Some("v")));
-            assert_eq!(reply.body, body);
+            assert_eq!(reply.body.bytes, body);
         }
     }
 }
@@ -256,7 +256,7 @@ fn errors_have_codes_and_texts() {
         let error = reply.error.as_ref().unwrap();
         assert_eq!((error.code(), error.text()), (code, text));
         assert_eq!((error.origin(), error.sent()), (Origin::Remote, Sent::Yes));
-        assert_eq!(reply.body, "value");
+        assert_eq!(reply.body.bytes, "value");
     }
     for status in [0x8000, 0x8200, 0x8300] {
         let bytes = frame(status, 3, [b"", b"", &block(&[(key, "x")]), b""]);

@@ -64,10 +64,11 @@ fn mutations() {
             }
             let bad = Bytes::from(bad);
             let bounds = Bounds { decoded_bytes: 1 << 20, ..Bounds::default() };
-            accepted += usize::from(super::decode::<Everything>(format, &bad, bounds).is_ok());
+            accepted +=
+                usize::from(super::decode::<Everything>(format, &bad, None, bounds).is_ok());
             if random() & 7 == 0 {
-                let _ = super::decode::<Value>(format, &bad, bounds);
-                let _ = super::decode::<Order>(format, &bad, bounds);
+                let _ = super::decode::<Value>(format, &bad, None, bounds);
+                let _ = super::decode::<Order>(format, &bad, None, bounds);
             }
         }
         assert!(accepted > 100, "{format:?}: {accepted} of the mutations were harmless");
@@ -123,7 +124,7 @@ fn unfolding() {
     let bounds = Bounds { decoded_bytes: 100_000, ..Bounds::default() };
     #[track_caller]
     fn too_large<T: Take + std::fmt::Debug>(format: Format, body: Vec<u8>, bounds: Bounds) {
-        let fault = super::decode::<T>(format, &body.into(), bounds).unwrap_err();
+        let fault = super::decode::<T>(format, &body.into(), None, bounds).unwrap_err();
         assert_eq!(fault.why(), &Why::TooLarge { limit: 100_000 }, "{format:?} {fault}");
     }
     let count = 10_000;

@@ -38,7 +38,7 @@ fn read<T: Take>(format: Format, body: impl AsRef<[u8]>) -> T {
 }
 
 fn try_read<T: Take>(format: Format, body: impl AsRef<[u8]>) -> Result<T, Fault> {
-    decode(format, &Bytes::copy_from_slice(body.as_ref()), Bounds::default())
+    decode(format, &Bytes::copy_from_slice(body.as_ref()), None, Bounds::default())
 }
 
 #[track_caller]
@@ -192,14 +192,14 @@ fn depth_is_limited_both_ways() {
     for format in FORMATS {
         let mut out = Vec::new();
         encode(format, &types::deep(10), bounds, &mut out).unwrap();
-        assert_eq!(decode::<Deep>(format, &out.into(), bounds).unwrap(), types::deep(10));
+        assert_eq!(decode::<Deep>(format, &out.into(), None, bounds).unwrap(), types::deep(10));
         let mut out = Vec::new();
         let fault = encode(format, &types::deep(11), bounds, &mut out).unwrap_err();
         assert_eq!(fault.why(), &Why::TooDeep { limit: 10 }, "{format:?}");
         assert_eq!(fault.path(), ["inner"; 10].join("."));
         assert!(out.is_empty());
         let body = write(format, &types::deep(11));
-        let fault = decode::<Deep>(format, &body, bounds).unwrap_err();
+        let fault = decode::<Deep>(format, &body, None, bounds).unwrap_err();
         assert_eq!(fault.why(), &Why::TooDeep { limit: 10 }, "{format:?}");
         assert_eq!(fault.path(), ["inner"; 10].join("."));
     }
@@ -230,10 +230,10 @@ fn sharing() {
         for len in [255, 256] {
             let shared = len == 256;
             let body = write(format, &"x".repeat(len));
-            let text: Str = decode(format, &body, Bounds::default()).unwrap();
+            let text: Str = decode(format, &body, None, Bounds::default()).unwrap();
             assert_eq!((text.len(), inside(text.as_bytes(), &body)), (len, shared), "{format:?}");
             let body = write(format, &vec![7_u8; len]);
-            let bytes: Bytes = decode(format, &body, Bounds::default()).unwrap();
+            let bytes: Bytes = decode(format, &body, None, Bounds::default()).unwrap();
             assert_eq!(bytes, vec![7; len]);
             assert_eq!(inside(&bytes, &body), shared && format != Format::Json, "{format:?}");
         }

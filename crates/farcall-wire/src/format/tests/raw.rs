@@ -40,6 +40,6 @@ fn everything_else_is_refused_by_name() {
 #[test]
 fn long_bodies_are_not_copied() {
     let frame = Bytes::from(vec![7_u8; 4096]);
-    let body: Bytes = super::decode(Raw, &frame, Default::default()).unwrap();
+    let body: Bytes = super::decode(Raw, &frame, None, Default::default()).unwrap();
     assert_eq!(body.as_ptr(), frame.as_ptr());
 }

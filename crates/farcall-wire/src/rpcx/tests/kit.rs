@@ -49,12 +49,13 @@ pub(super) fn call() -> CallHead<'static> {
         oneway: false,
         timeout: None,
         meta: &[],
+        shape: &<() as farcall_core::Shaped>::SHAPE,
     }
 }
 
 /// A success that answers such a call.
 pub(super) fn reply(ticket: &Ticket) -> ReplyHead<'_> {
-    ReplyHead { ticket, service: "Arith", method: "Mul", error: None, meta: &[] }
+    ReplyHead { ticket, service: "Arith", method: "Mul", error: None, meta: &[], shape: None }
 }
 
 /// The bytes of one frame.

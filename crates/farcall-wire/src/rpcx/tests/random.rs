@@ -71,6 +71,7 @@ fn calls_and_replies_come_back_as_they_went() {
             oneway: dice.below(4) == 0,
             timeout: (dice.below(2) == 0).then(|| Duration::from_micros(dice.next() >> 30)),
             meta: &meta,
+            shape: &<() as farcall_core::Shaped>::SHAPE,
         };
         let (seq, format, oneway, timeout) = (call.seq, call.format, call.oneway, call.timeout);
         let bytes = written(&mut *client, Head::Call(call), &body);
@@ -81,12 +82,19 @@ fn calls_and_replies_come_back_as_they_went() {
         let rounded = timeout.map(|t| Duration::from_millis(t.as_micros().div_ceil(1000) as u64));
         assert_eq!(cut.timeout, rounded.map(|t| t.max(Duration::from_millis(1))));
         assert_eq!(cut.meta.pairs()[..meta.len()], meta);
-        assert_eq!(unfold(ticket.compress, cut.body.clone(), 1 << 20).unwrap(), body);
+        assert_eq!(unfold(ticket.compress, cut.body.bytes.clone(), 1 << 20).unwrap(), body);
 
         let (body, meta) = (dice.body(), dice.pairs());
         let failure = Status::unknown(format!("failure {}", dice.next()));
         let error = (dice.below(3) == 0).then_some(&failure);
-        let head = ReplyHead { ticket: &ticket, service: "A", method: "m", error, meta: &meta };
+        let head = ReplyHead {
+            ticket: &ticket,
+            service: "A",
+            method: "m",
+            error,
+            meta: &meta,
+            shape: None,
+        };
         let bytes = written(&mut *server, Head::Reply(head), &body);
         // A one-way call is not answered; its bits would not make a push of the answer either.
         let found = feed(&mut *client, &bytes, &[dice.below(bytes.len())]).found;
@@ -95,7 +103,7 @@ fn calls_and_replies_come_back_as_they_went() {
         let told = |s: &Status| (s.code(), s.text().to_owned());
         assert_eq!(cut.error.as_ref().map(told), error.map(told));
         assert_eq!(cut.meta.pairs()[..meta.len()], meta);
-        assert_eq!(unfold(cut.compress, cut.body.clone(), 1 << 20).unwrap(), body);
+        assert_eq!(unfold(cut.compress, cut.body.bytes.clone(), 1 << 20).unwrap(), body);
     }
 }
 
