@@ -1,7 +1,7 @@
 //! A timer that costs nothing while it waits.
 //!
-//! A task's turn would otherwise register its waker with the timer every time; here that happens once
-//! per setting, and a turn only looks at a flag.
+//! A task's turn would otherwise register its waker with the timer every time; here that happens
+//! once per setting, and a turn only looks at a flag.
 
 use std::{
     future::Future,
@@ -58,8 +58,8 @@ impl Alarm {
         let Some(sleep) = self.sleep.as_mut().filter(|_| self.set) else { return Poll::Pending };
         if !self.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
             self.waker = Some(cx.waker().clone());
-            // A task that has used up its budget would be told "pending" without being registered, and
-            // nobody would ask again.
+            // A task that has used up its budget would be told "pending" without being registered,
+            // and nobody would ask again.
             if Pin::new(&mut unconstrained(sleep.as_mut())).poll(cx).is_pending() {
                 return Poll::Pending;
             }

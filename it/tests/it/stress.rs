@@ -1,5 +1,6 @@
-//! Everything at once: many callers that leave, wait, panic and send much, over servers with room for
-//! little that come and go. Every call ends, every answer is its question's, and nothing is left.
+//! Everything at once: many callers that leave, wait, panic and send much, over servers with room
+//! for little that come and go. Every call ends, every answer is its question's, and nothing is
+//! left.
 
 use bytes::Bytes;
 use farcall::{Code, Limits, Result, Sent};

@@ -258,7 +258,8 @@ impl<Req: Put> Raw<Req> {
         check(&head, &link.limits)?;
         let request = Request { head, deadline: self.deadline };
         let (value, format) = (&self.request, defaults.format);
-        // From here on the link has the place in the line, and gives one back if the call must wait.
+        // From here on the link has the place in the line, and gives one back if the call must
+        // wait.
         let timer = if queued.is_some() { self.stage.take_timer() } else { None };
         let started = link.start(request, cx.waker(), queued, |out| {
             format::encode(format, value, link.bounds, out).map_err(|fault| {

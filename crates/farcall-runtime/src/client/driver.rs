@@ -120,8 +120,8 @@ async fn unless_closed<F: Future>(link: &Link, wait: F) -> Option<F::Output> {
     .await
 }
 
-/// There is no connection any more, or still none: every call that was on it fails, and callers that
-/// wait learn of it.
+/// There is no connection any more, or still none: every call that was on it fails, and callers
+/// that wait learn of it.
 fn down(link: &Link, status: &Status, answered: bool) {
     let mut wakers = Vec::new();
     let mut state = link.lock();
@@ -149,8 +149,9 @@ fn down(link: &Link, status: &Status, answered: bool) {
     wakers.into_iter().for_each(Waker::wake);
 }
 
-/// The driver's task, and what it leaves behind when it ends: because the client is closed, or because
-/// its runtime is. Calls must not wait for it; the next one may start another on a runtime that lives.
+/// The driver's task, and what it leaves behind when it ends: because the client is closed, or
+/// because its runtime is. Calls must not wait for it; the next one may start another on a runtime
+/// that lives.
 struct Gone {
     link: Arc<Link>,
     connector: Option<Connector>,
@@ -294,7 +295,8 @@ impl Connected<'_> {
         Poll::Pending
     }
 
-    /// The client is closed: whether nothing is left to be written or waited for, or the time is up.
+    /// The client is closed: whether nothing is left to be written or waited for, or the time is
+    /// up.
     #[cold]
     fn left(&mut self, cx: &mut Context<'_>, flushed: bool) -> bool {
         let Limits { call_time, drain_time, .. } = self.link.limits;

@@ -1,8 +1,8 @@
 //! A connection as callers see it: append to its output, wait in a slot.
 //!
 //! One short lock, never across an await, guards slots, output and wire. A caller that finds the
-//! connection idle tries one write itself; otherwise the driver writes, after other callers had their
-//! turn to append.
+//! connection idle tries one write itself; otherwise the driver writes, after other callers had
+//! their turn to append.
 
 use super::{
     over::Connector,
@@ -237,7 +237,8 @@ impl Link {
         Ok(slot.map_or(Started::Sent, Started::Waiting))
     }
 
-    /// The caller waits for a connection or for room, or learns that the attempt it waited for failed.
+    /// The caller waits for a connection or for room, or learns that the attempt it waited for
+    /// failed.
     #[cold]
     fn line_up(
         &self,
@@ -388,8 +389,8 @@ impl State {
         unwritten <= limits.client_output_bytes as u64 && self.slots.has_room()
     }
 
-    /// Calls the next in line, if there is room for it. Called whenever there may be: room that nobody
-    /// is called for would never be taken.
+    /// Calls the next in line, if there is room for it. Called whenever there may be: room that
+    /// nobody is called for would never be taken.
     pub(crate) fn next(&mut self, limits: &Limits) -> Option<Waker> {
         let room = self.queue.waits() && matches!(self.phase, Phase::Up) && self.has_room(limits);
         if room { self.queue.call() } else { None }

@@ -22,8 +22,8 @@ use link::{Link, Queued};
 use over::Connector;
 use std::{fmt, future::poll_fn, marker::PhantomData, sync::Arc, task::Poll, time::Duration};
 
-/// A client of one server. Cheap to clone, shared by any number of tasks, over one connection that is
-/// opened when it is needed and reopened when it was lost.
+/// A client of one server. Cheap to clone, shared by any number of tasks, over one connection that
+/// is opened when it is needed and reopened when it was lost.
 ///
 /// Options set on a client are the defaults of its calls; clones keep their own.
 #[derive(Clone)]
@@ -177,10 +177,10 @@ impl Client {
         .await
     }
 
-    /// Closes the client, all its clones included: calls that are not on their way yet fail, calls that
-    /// wait for their replies are waited for, and so is the output, one-way calls included, until it is
-    /// written. All that for at most `Limits::call_time` (`Limits::drain_time`, if that is none); an
-    /// error says that it was not enough.
+    /// Closes the client, all its clones included: calls that are not on their way yet fail, calls
+    /// that wait for their replies are waited for, and so is the output, one-way calls included,
+    /// until it is written. All that for at most `Limits::call_time` (`Limits::drain_time`, if that
+    /// is none); an error says that it was not enough.
     ///
     /// A client that is dropped does the same, and nobody hears how it went.
     pub async fn close(&self) -> Result<(), Status> {
@@ -200,8 +200,8 @@ impl Client {
         Call::new(self.clone(), To::Static(info), request)
     }
 
-    /// Calls by name, without types: `client.call("Arith.Mul", json!({"A": 6, "B": 7}))`. The last dot
-    /// splits service and method.
+    /// Calls by name, without types: `client.call("Arith.Mul", json!({"A": 6, "B": 7}))`. The last
+    /// dot splits service and method.
     pub fn call(&self, name: impl AsRef<str>, request: Value) -> Call<Value, Value> {
         self.call_as(name, request)
     }

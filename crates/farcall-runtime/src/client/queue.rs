@@ -1,9 +1,9 @@
 //! The line of callers that wait for room or for a connection.
 //!
-//! Room is not handed over: whoever is called comes and looks. So that no call is lost, every caller
-//! has a place: one that leaves the line, or was called and leaves without taking the room, is known
-//! to have left, and the next one is called. A caller that was called and found no room gets its old
-//! place back.
+//! Room is not handed over: whoever is called comes and looks. So that no call is lost, every
+//! caller has a place: one that leaves the line, or was called and leaves without taking the room,
+//! is known to have left, and the next one is called. A caller that was called and found no room
+//! gets its old place back.
 
 use std::{collections::BTreeMap, task::Waker};
 
@@ -42,8 +42,8 @@ impl Queue {
         place
     }
 
-    /// The caller at this place comes, or gives up. Its waker, if it was not called, for the caller to
-    /// drop outside of the lock.
+    /// The caller at this place comes, or gives up. Its waker, if it was not called, for the caller
+    /// to drop outside of the lock.
     pub(crate) fn leave(&mut self, place: Place) -> Option<Waker> {
         let waker = self.line.remove(&place);
         if waker.is_none() {

@@ -1,7 +1,7 @@
 //! Where calls wait for their replies: slots with generations.
 //!
-//! The number on the wire is slot plus generation, below 2³¹ because some peers keep no more. A call
-//! that gave up leaves its slot *abandoned*: it is not used again until its reply came or the
+//! The number on the wire is slot plus generation, below 2³¹ because some peers keep no more. A
+//! call that gave up leaves its slot *abandoned*: it is not used again until its reply came or the
 //! connection ended, so that a late reply can never complete another call. Only when every slot is
 //! abandoned is the oldest taken again, under its next generation.
 
@@ -186,8 +186,8 @@ impl Slots {
         self.free.push(id.index);
     }
 
-    /// The result of a call, once. While there is none it keeps the waker, and gives back the one it
-    /// had: that one is to be dropped outside of the lock.
+    /// The result of a call, once. While there is none it keeps the waker, and gives back the one
+    /// it had: that one is to be dropped outside of the lock.
     #[inline]
     pub(crate) fn take(
         &mut self,
@@ -212,7 +212,8 @@ impl Slots {
         }
     }
 
-    /// The caller of an expired call looks, or leaves: the number stays taken until its reply comes.
+    /// The caller of an expired call looks, or leaves: the number stays taken until its reply
+    /// comes.
     #[cold]
     fn leave_expired(&mut self, id: SlotId) -> Option<Status> {
         let slot = &mut self.slots[id.index as usize];
@@ -259,8 +260,8 @@ impl Slots {
         None
     }
 
-    /// Fails the calls whose deadline has passed, with what `status` makes of them, and tells the next
-    /// deadline.
+    /// Fails the calls whose deadline has passed, with what `status` makes of them, and tells the
+    /// next deadline.
     pub(crate) fn expire(
         &mut self,
         now: Instant,
@@ -336,8 +337,8 @@ mod tests {
         Failed,
     }
 
-    /// Random calls, replies (late and twice), deadlines, drops and lost connections, held against a
-    /// table of what every live call must see.
+    /// Random calls, replies (late and twice), deadlines, drops and lost connections, held against
+    /// a table of what every live call must see.
     #[test]
     fn slots_do_what_a_table_does() {
         let mut random = 0x9e37_79b9_7f4a_7c15_u64;

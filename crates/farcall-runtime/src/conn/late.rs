@@ -17,7 +17,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// What a connection shares with the handlers it is waiting for, and with whoever drains the server.
+/// What a connection shares with the handlers it is waiting for, and with whoever drains the
+/// server.
 #[derive(Default)]
 pub(crate) struct Late(Mutex<State>);
 
@@ -160,8 +161,8 @@ async fn within(deadline: Option<Instant>, run: impl Future<Output = ()>) -> boo
     }
 }
 
-/// A call that is away from its connection. Dropping it sends it home: also when its task is aborted
-/// or the runtime shuts down, a slot is never lost.
+/// A call that is away from its connection. Dropping it sends it home: also when its task is
+/// aborted or the runtime shuts down, a slot is never lost.
 struct Away {
     late: Arc<Late>,
     busy: Option<Busy>,

@@ -1,4 +1,5 @@
-//! One connection, one owner: a task that reads, cuts, starts calls in place, and writes once a turn.
+//! One connection, one owner: a task that reads, cuts, starts calls in place, and writes once a
+//! turn.
 //!
 //! A turn is bounded in calls, bytes and time, so that a busy connection lets others have theirs.
 //! Handlers that are not ready at once leave for tasks of their own and come home through `late`.
@@ -453,7 +454,8 @@ impl Conn {
         read
     }
 
-    /// Nothing to do until something happens: give the buffers back and see which time limit is next.
+    /// Nothing to do until something happens: give the buffers back and see which time limit is
+    /// next.
     fn rest(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
         if self.input.is_empty() {
             scratch::return_input(&mut self.input);

@@ -59,8 +59,8 @@ impl WriteHalf for Write {
         self.0.try_write_vectored(chunks)
     }
     fn poll_close(&self, _: &mut Context<'_>) -> Poll<()> {
-        // Dropping the owned half shuts the direction down as well; this is for a stream whose halves
-        // live on while the peer finishes.
+        // Dropping the owned half shuts the direction down as well; this is for a stream whose
+        // halves live on while the peer finishes.
         let _ = socket_of(&self.0).shutdown(std::net::Shutdown::Write);
         Poll::Ready(())
     }

@@ -23,8 +23,8 @@ pub(crate) struct ConnInfo {
     pub(crate) away: Arc<AtomicUsize>,
 }
 
-/// The context of a call: who calls, over what, until when, with which metadata; and the metadata that
-/// goes back. A method that wants it takes `cx: &Cx` as its first parameter.
+/// The context of a call: who calls, over what, until when, with which metadata; and the metadata
+/// that goes back. A method that wants it takes `cx: &Cx` as its first parameter.
 pub struct Cx {
     pub(crate) conn: Arc<ConnInfo>,
     pub(crate) to: MethodId,

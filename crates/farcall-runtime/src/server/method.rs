@@ -96,8 +96,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 /// A registered method: types erased.
 pub(crate) trait Method: Send + Sync {
-    /// Decodes, runs, and answers or leaves the handler for later. `spawn`: do not poll in place. Tells
-    /// when the handler ran here, if it did.
+    /// Decodes, runs, and answers or leaves the handler for later. `spawn`: do not poll in place.
+    /// Tells when the handler ran here, if it did.
     fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>) -> Option<Ran>;
 }
 
@@ -145,8 +145,8 @@ where
             Err(status) => return refuse(reply, &status),
         };
         let mut run = Box::pin(Run { future: Some((self.run)(cx, request)), done: None });
-        // The first poll has a waker of its own: a handler that waits moves to a task, which polls it
-        // again with the right one, and this connection is not woken for nothing.
+        // The first poll has a waker of its own: a handler that waits moves to a task, which polls
+        // it again with the right one, and this connection is not woken for nothing.
         let first = &mut Context::from_waker(Waker::noop());
         if spawn || self.info.spawn {
             reply.later(run);
@@ -182,8 +182,9 @@ where
     fn poll_run(self: Pin<&mut Self>, waker: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        // tokio's budget belongs to the task: after some operations in one turn, ready resources would
-        // answer "pending" and calls would become tasks for nothing. The turn is bounded elsewhere.
+        // tokio's budget belongs to the task: after some operations in one turn, ready resources
+        // would answer "pending" and calls would become tasks for nothing. The turn is bounded
+        // elsewhere.
         let polled =
             catch_unwind(AssertUnwindSafe(|| pin!(task::coop::unconstrained(future)).poll(waker)));
         let done = match polled {

@@ -38,8 +38,8 @@ use tokio::{
 
 /// A server that is being built.
 ///
-/// Every protocol is on unless [`speak`](Server::speak) names fewer. Errors of building (two methods of
-/// one name, an unknown protocol) come out of [`listen`](Server::listen).
+/// Every protocol is on unless [`speak`](Server::speak) names fewer. Errors of building (two
+/// methods of one name, an unknown protocol) come out of [`listen`](Server::listen).
 #[derive(Default)]
 pub struct Server {
     entries: Vec<Entry>,
@@ -78,8 +78,8 @@ impl Server {
         self
     }
 
-    /// Makes every handler a task from the start, instead of polling it first where the bytes arrived:
-    /// for code that computes long or blocks.
+    /// Makes every handler a task from the start, instead of polling it first where the bytes
+    /// arrived: for code that computes long or blocks.
     #[must_use]
     pub fn spawn_handlers(mut self) -> Server {
         self.spawn = true;
@@ -111,8 +111,8 @@ impl Server {
     /// Serves in this process, without a port: `ArithClient::over(server.memory())`.
     ///
     /// # Panics
-    /// When two methods have one name, or [`speak`](Server::speak) named a protocol that is not built:
-    /// [`listen`](Server::listen) reports the same as an error.
+    /// When two methods have one name, or [`speak`](Server::speak) named a protocol that is not
+    /// built: [`listen`](Server::listen) reports the same as an error.
     pub fn memory(self) -> Memory {
         match self.freeze() {
             Ok(shared) => Memory { shared },
@@ -231,7 +231,7 @@ impl Shared {
             method = entry.name,
             held_ms = held.as_millis() as u64,
             count,
-            "a handler held its worker; #[method(spawn)] or #[method(blocking)] would let others run"
+            "a handler held its worker; #[method(spawn)] or #[method(blocking)] lets others run"
         );
     }
 }
@@ -296,8 +296,8 @@ impl Bound {
         ShutdownHandle(Arc::clone(&self.stop))
     }
 
-    /// Serves until SIGINT, SIGTERM or [`ShutdownHandle::shutdown`]; then stops accepting, lets running
-    /// calls finish for at most `Limits::drain_time`, cuts what is left, and returns.
+    /// Serves until SIGINT, SIGTERM or [`ShutdownHandle::shutdown`]; then stops accepting, lets
+    /// running calls finish for at most `Limits::drain_time`, cuts what is left, and returns.
     pub async fn run(self) -> Result<(), Status> {
         let mut stopped = self.stop.subscribe();
         // Dropping the set stops accepting, also when this future is dropped.

@@ -91,8 +91,8 @@ impl Reply<'_> {
         let Reply { wire, out, ticket, service, method, rules, .. } = self;
         // Metadata that the caller would not take must not keep it from the reason.
         let meta = if meta_bytes(meta) > rules.meta_bytes { &[] } else { meta };
-        // What another peer told this server is not this server's to repeat: its text may name things
-        // that the caller must not see.
+        // What another peer told this server is not this server's to repeat: its text may name
+        // things that the caller must not see.
         let foreign = (status.origin() == Origin::Remote)
             .then(|| Status::new(Code::Internal, "a call that this service depends on failed"));
         let status = foreign.as_ref().unwrap_or(status);
