@@ -6,3 +6,6 @@ mod differential;
 mod hostile;
 mod neighbours;
 mod server;
+mod stress;
+mod turns;
+mod waiting;
