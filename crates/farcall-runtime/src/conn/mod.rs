@@ -5,6 +5,7 @@
 
 mod greet;
 mod late;
+mod part;
 mod scratch;
 mod slots;
 mod timing;
@@ -16,9 +17,10 @@ use crate::{
     server::{ConnInfo, Cx, Reply, Shared},
 };
 use bytes::BytesMut;
-use farcall_core::{Call, Found, Limits, MethodId, Status, Ticket};
+use farcall_core::{Call, Limits, MethodId, Status, Ticket};
 use farcall_wire::{Broken, Event, Fed, Head, Out, ReplyHead, Unknown, Wire};
 use late::Homecomer;
+use part::Part;
 use scratch::READ_BYTES;
 use slots::Slots;
 use std::{
@@ -54,8 +56,12 @@ pub(crate) struct Conn {
     need: usize,
     /// `input` may hold complete messages.
     unfed: bool,
+    /// The wire feeds no more until a reply was written.
+    waiting: bool,
     /// The peer has sent its last byte.
     ended: bool,
+    /// What the connection ends with once all is answered and written.
+    part: Option<Part>,
     draining: bool,
     home: Vec<Homecomer>,
 }
@@ -113,7 +119,9 @@ impl Conn {
             timing: Timing::new(Instant::now()),
             need: 0,
             unfed: false,
+            waiting: false,
             ended: false,
+            part: None,
             draining: false,
             home: Vec::new(),
             shared,
@@ -153,7 +161,7 @@ impl Conn {
                 return Poll::Pending;
             }
             if self.finished() {
-                return Poll::Ready(Close::Done);
+                return self.take_leave(cx);
             }
             if self.blocked() {
                 break;
@@ -162,7 +170,7 @@ impl Conn {
                 // Writing made room for what was held back.
                 continue;
             }
-            if self.ended || (self.draining && self.need == 0) {
+            if self.leaving() {
                 break;
             }
             match self.read(cx, &mut budget) {
@@ -175,18 +183,36 @@ impl Conn {
         self.rest(cx)
     }
 
+    /// Nothing more is read.
+    fn leaving(&self) -> bool {
+        self.ended || self.part.is_some() || (self.draining && self.need == 0)
+    }
+
     /// Everything was said and done.
     fn finished(&self) -> bool {
-        (self.ended || (self.draining && self.need == 0))
+        self.leaving()
             && self.slots.taken() == 0
             && self.out.is_empty()
             && self.parked.is_empty()
             && !self.unfed
     }
 
-    /// Nothing more may start: the slots are taken or the output is full.
+    /// Closes. Where the last word was this end's, the peer is let read it first.
+    fn take_leave(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
+        let limits = &self.shared.limits;
+        match &mut self.part {
+            Some(part) if !self.ended && !self.draining => {
+                part.poll(cx, &mut self.stream, &mut self.input, limits)
+            }
+            Some(part) => Poll::Ready(part.take()),
+            None => Poll::Ready(Close::Done),
+        }
+    }
+
+    /// Nothing more may start: the slots are taken, the output is full, or the wire waits.
     fn blocked(&self) -> bool {
-        self.slots.taken() >= self.limits().calls_per_connection
+        self.waiting
+            || self.slots.taken() >= self.limits().calls_per_connection
             || self.out.len() > self.limits().output_bytes
     }
 
@@ -217,6 +243,8 @@ impl Conn {
     /// Starts what was cut and cuts what was read, until nothing is left, nothing may start, or the
     /// turn is over.
     fn work(&mut self, budget: &mut Budget, now: Instant) -> Result<(), Broken> {
+        // Whatever came home may be what the wire waits for; it says so again if not.
+        self.waiting = false;
         while !self.parked.is_empty() && !self.blocked() {
             if let Some(event) = self.parked.pop_front() {
                 self.start(event, budget, now);
@@ -237,14 +265,26 @@ impl Conn {
             let Some(wire) = self.wire.as_deref_mut() else { break };
             let router = &*self.shared.router;
             match wire.feed(&mut self.input, &mut self.out, router, &mut events, most) {
-                Ok(Fed::Full) => {}
+                // Answers that the wire gave by itself take time too.
+                Ok(Fed::Full) => budget.over |= events.is_empty(),
                 Ok(Fed::Hungry { need }) => {
                     self.need = need;
                     self.unfed = false;
                 }
+                // What was found just now may be what the wire waits for.
+                Ok(Fed::Waiting) => self.waiting = events.is_empty(),
+                Ok(Fed::Closing) => {
+                    (self.need, self.unfed) = (0, false);
+                    self.part = Some(Part::new(Close::Done));
+                }
                 Err(broken) => {
                     self.unfed = false;
-                    result = Err(broken);
+                    if wire.closing() {
+                        self.need = 0;
+                        self.part = Some(Part::new(Close::Broken(broken)));
+                    } else {
+                        result = Err(broken);
+                    }
                 }
             }
             if !events.is_empty() {
@@ -354,12 +394,7 @@ impl Conn {
         if ticket.oneway {
             return;
         }
-        // The texts of Go's rpcx server (`server/server.go`), which its clients match on.
-        let status = match found {
-            Found::NoMethod => format!("rpcx: can't find method {method}"),
-            _ => format!("rpcx: can't find service {service}"),
-        };
-        let status = Status::unimplemented(status);
+        let status = wire.unknown(*found, service, method);
         let error = Some(&status);
         let head = ReplyHead { ticket, service, method, error, meta: &[], shape: None };
         let mark = wire.begin(Head::Reply(head), &mut self.out);

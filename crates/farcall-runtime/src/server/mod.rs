@@ -45,6 +45,7 @@ pub struct Server {
     limits: Limits,
     protocols: Option<Vec<String>>,
     spawn: bool,
+    listed: bool,
 }
 
 impl Server {
@@ -82,6 +83,14 @@ impl Server {
     #[must_use]
     pub fn spawn_handlers(mut self) -> Server {
         self.spawn = true;
+        self
+    }
+
+    /// Lets peers read the names of all services and methods: `GET /` lists them, with a curl line
+    /// each. Off unless it is asked for.
+    #[must_use]
+    pub fn list_services(mut self) -> Server {
+        self.listed = true;
         self
     }
 
@@ -137,7 +146,7 @@ impl Server {
             message_bytes: self.limits.message_bytes,
         };
         Ok(Arc::new(Shared {
-            router: Arc::new(Router::new(self.entries)?),
+            router: Arc::new(Router::new(self.entries, self.listed)?),
             limits: self.limits,
             rules,
             protocols,

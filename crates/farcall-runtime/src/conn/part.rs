@@ -1,0 +1,70 @@
+//! Taking leave: the last answer is written, and the peer is let read it.
+//!
+//! A socket that is closed while input waits unread takes back what its peer has not read yet, so an
+//! answer such as "too large" would be lost while the large thing is still coming. RFC 9112 §9.6:
+//! close the writing side, and read on for a while.
+
+use super::{Close, scratch};
+use crate::{clock::Alarm, net::Stream};
+use bytes::BytesMut;
+use farcall_core::Limits;
+use std::task::{Context, Poll};
+use tokio::time::Instant;
+
+/// A connection that has had its last word.
+pub(super) struct Part {
+    close: Close,
+    /// Set once the writing side is closed.
+    until: Option<Instant>,
+    alarm: Alarm,
+}
+
+impl Part {
+    /// Will end with this.
+    pub(super) fn new(close: Close) -> Part {
+        Part { close, until: None, alarm: Alarm::default() }
+    }
+
+    /// Why it ends.
+    pub(super) fn take(&mut self) -> Close {
+        std::mem::replace(&mut self.close, Close::Done)
+    }
+
+    /// Reads and forgets until the peer has closed too, or `Limits::linger` is over.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut Stream,
+        input: &mut BytesMut,
+        limits: &Limits,
+    ) -> Poll<Close> {
+        let until = *self.until.get_or_insert_with(|| {
+            stream.write.close();
+            Instant::now() + limits.linger
+        });
+        let mut left = limits.turn_bytes;
+        while Instant::now() < until {
+            input.clear();
+            scratch::lend_input(input);
+            input.reserve(scratch::READ_BYTES);
+            match stream.read.poll_read(cx, input) {
+                Poll::Ready(Ok(0) | Err(_)) => break,
+                Poll::Ready(Ok(count)) => left = left.saturating_sub(count),
+                Poll::Pending => {
+                    scratch::return_input(input);
+                    self.alarm.set(until);
+                    if self.alarm.poll(cx).is_ready() {
+                        break;
+                    }
+                    return Poll::Pending;
+                }
+            }
+            if left == 0 {
+                // Others first.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(self.take())
+    }
+}
