@@ -1,5 +1,6 @@
 //! What the integration tests share: a service with every behaviour, servers on free ports, and
-//! rpcx frames written by hand.
+//! rpcx frames and HTTP requests written by hand.
 
 pub mod frames;
+pub mod http;
 pub mod services;

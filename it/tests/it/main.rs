@@ -3,5 +3,6 @@
 mod calls;
 mod client;
 mod hostile;
+mod http1;
 mod neighbours;
 mod server;

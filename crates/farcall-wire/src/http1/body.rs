@@ -68,6 +68,9 @@ impl Chunks {
                     }
                     let (size, extra) = size(&input[line])?;
                     self.extra += extra;
+                    if self.extra > limit {
+                        return Err(Broken::ChunkLong { limit });
+                    }
                     self.take_line(input);
                     let room = (self.limit - self.total) as u64;
                     self.step = match size {

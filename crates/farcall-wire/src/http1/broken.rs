@@ -122,7 +122,9 @@ impl Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Broken::RequestLine => "the first line is not METHOD, target and HTTP/1.1, one space each",
+            Broken::RequestLine => {
+                "the first line is not METHOD, target and HTTP/1.1, one space each"
+            }
             Broken::Method => "the method has a character that no method may have",
             Broken::MethodUnknown => "no such method; call by POST",
             Broken::Target => "the target must be a path, its other characters percent-encoded",

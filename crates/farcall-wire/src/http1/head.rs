@@ -96,6 +96,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// How far it looked.
+    #[cfg(test)]
+    pub(super) fn seen(&self) -> usize {
+        self.seen
+    }
+
     /// The next line among the first `limit` bytes, without its end; whether a carriage return was
     /// there. The error: there is none, and no room for more.
     pub(super) fn next(
@@ -405,7 +411,8 @@ fn is_host(value: &[u8]) -> bool {
     };
     let name_is_good = match name {
         [b'[', address @ .., b']'] => {
-            !address.is_empty() && address.iter().all(|b| b.is_ascii_hexdigit() || b":.".contains(b))
+            !address.is_empty()
+                && address.iter().all(|b| b.is_ascii_hexdigit() || b":.".contains(b))
         }
         name => name.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(b)),
     };

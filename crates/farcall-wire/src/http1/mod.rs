@@ -319,13 +319,8 @@ impl Server {
     fn complete(&mut self, request: Request, body: Bytes, out: &mut Out, events: &mut Vec<Event>) {
         let Request { plan, meta, connection, head_only, .. } = request;
         self.last = connection == Connection::Closes;
-        let ticket = |seq, compress| Ticket {
-            seq,
-            echo: 0,
-            format: Format::Json,
-            compress,
-            oneway: false,
-        };
+        let ticket =
+            |seq, compress| Ticket { seq, echo: 0, format: Format::Json, compress, oneway: false };
         match plan {
             Plan::Call { to, compress, timeout } => {
                 // In JSON, `null` is the blank value of every type.
@@ -418,3 +413,5 @@ impl Server {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -110,7 +110,7 @@ fn call(head: &Head, bytes: &[u8], to: MethodId) -> Plan {
 
 /// `GET /`: what there is to call, if the table says so.
 fn root(method: Method, host: &[u8], routes: &dyn Routes) -> Plan {
-    let mut page = String::new();
+    let mut page = "The argument is the body of a POST, as JSON.\n".to_owned();
     let host = match std::str::from_utf8(host) {
         Ok(host) if !host.is_empty() => host,
         _ => "HOST:PORT",
@@ -118,10 +118,7 @@ fn root(method: Method, host: &[u8], routes: &dyn Routes) -> Plan {
     let mut last = String::new();
     let listed = routes.names(&mut |service, method| {
         if service != last {
-            if !last.is_empty() {
-                page.push('\n');
-            }
-            page.push_str(&format!("{service}\n"));
+            page.push_str(&format!("\n{service}\n"));
             service.clone_into(&mut last);
         }
         let path = [service, method].map(|name| {
@@ -130,7 +127,8 @@ fn root(method: Method, host: &[u8], routes: &dyn Routes) -> Plan {
             String::from_utf8(encoded).unwrap_or_default()
         });
         let path = path.join("/");
-        page.push_str(&format!("  {method}  curl -d '{{}}' http://{host}/{path}\n"));
+        // `null` is the blank value of every type, so that each line works as it stands.
+        page.push_str(&format!("  {method:<16} curl -d null http://{host}/{path}\n"));
     });
     match method {
         _ if !listed => no(404, "nothing is here; call by POST /Service/Method"),
