@@ -83,6 +83,12 @@ pub trait Wire: Send {
         })
     }
 
+    /// Asked after [`feed`](Wire::feed) took input and found nothing: whether what it took is part
+    /// of a message that is not complete.
+    fn midway(&self) -> bool {
+        false
+    }
+
     /// Asked after [`feed`](Wire::feed) gave an error: whether the calls that were found before
     /// are still to be answered, and all of it read by the peer, before the connection closes.
     fn closing(&self) -> bool {

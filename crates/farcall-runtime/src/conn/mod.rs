@@ -1,4 +1,5 @@
-//! One connection, one owner: a task that reads, cuts, starts calls in place, and writes once a turn.
+//! One connection, one owner: a task that reads, cuts, starts calls in place, and writes once a
+//! turn.
 //!
 //! A turn is bounded in calls, bytes and time, so that a busy connection lets others have theirs.
 //! Handlers that are not ready at once leave for tasks of their own and come home through `late`.
@@ -10,9 +11,10 @@ mod scratch;
 mod slots;
 mod timing;
 
-pub(crate) use late::Late;
+pub(crate) use late::{Busy, Late, Stop};
 
 use crate::{
+    clock::after,
     net::Stream,
     server::{ConnInfo, Cx, Reply, Shared},
 };
@@ -62,7 +64,9 @@ pub(crate) struct Conn {
     ended: bool,
     /// What the connection ends with once all is answered and written.
     part: Option<Part>,
-    draining: bool,
+    /// The transport keeps bytes that it was given.
+    flushing: bool,
+    leaving: Leaving,
     home: Vec<Homecomer>,
 }
 
@@ -90,6 +94,18 @@ impl fmt::Display for Close {
     }
 }
 
+/// How far a connection is in leaving.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    No,
+    /// It is not read any more, unless a message has begun.
+    Yes,
+    /// It is read for the sake of that message.
+    Reading,
+    /// That message is complete; what follows it is not waited for.
+    Read,
+}
+
 /// What is left of a turn.
 struct Budget {
     calls: usize,
@@ -106,6 +122,7 @@ impl Conn {
             protocol: "",
             closed: AtomicBool::new(false),
             router: shared.router.clone(),
+            away: shared.away.clone(),
         });
         Conn {
             stream,
@@ -122,7 +139,8 @@ impl Conn {
             waiting: false,
             ended: false,
             part: None,
-            draining: false,
+            flushing: false,
+            leaving: Leaving::No,
             home: Vec::new(),
             shared,
         }
@@ -139,12 +157,14 @@ impl Conn {
 
     /// One turn: bring home, start what was cut, cut what was read, write, read.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
-        self.bring_home(cx);
+        if self.bring_home(cx) == Stop::Cut {
+            return Poll::Ready(Close::Time("Limits::drain_time"));
+        }
         let now = Instant::now();
         let mut budget = Budget {
             calls: self.limits().turn_calls,
             bytes: self.limits().turn_bytes,
-            until: now + self.limits().turn_time,
+            until: after(now, self.limits().turn_time),
             over: false,
         };
         loop {
@@ -161,6 +181,11 @@ impl Conn {
                 return Poll::Pending;
             }
             if self.finished() {
+                let parting = self.part.as_ref().is_some_and(Part::begun);
+                if !parting && self.stream.write.poll_close(cx).is_pending() {
+                    self.flushing = true;
+                    break;
+                }
                 return self.take_leave(cx);
             }
             if self.blocked() {
@@ -170,7 +195,7 @@ impl Conn {
                 // Writing made room for what was held back.
                 continue;
             }
-            if self.leaving() {
+            if self.deaf() {
                 break;
             }
             match self.read(cx, &mut budget) {
@@ -184,15 +209,22 @@ impl Conn {
     }
 
     /// Nothing more is read.
-    fn leaving(&self) -> bool {
-        self.ended || self.part.is_some() || (self.draining && self.need == 0)
+    fn deaf(&self) -> bool {
+        self.ended
+            || self.part.is_some()
+            || match self.leaving {
+                Leaving::No => false,
+                Leaving::Yes | Leaving::Reading => self.need == 0,
+                Leaving::Read => true,
+            }
     }
 
     /// Everything was said and done.
     fn finished(&self) -> bool {
-        self.leaving()
+        self.deaf()
             && self.slots.taken() == 0
             && self.out.is_empty()
+            && !self.flushing
             && self.parked.is_empty()
             && !self.unfed
     }
@@ -201,7 +233,7 @@ impl Conn {
     fn take_leave(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
         let limits = &self.shared.limits;
         match &mut self.part {
-            Some(part) if !self.ended && !self.draining => {
+            Some(part) if !self.ended && self.leaving == Leaving::No => {
                 part.poll(cx, &mut self.stream, &mut self.input, limits)
             }
             Some(part) => Poll::Ready(part.take()),
@@ -216,9 +248,12 @@ impl Conn {
             || self.out.len() > self.limits().output_bytes
     }
 
-    fn bring_home(&mut self, cx: &Context<'_>) {
+    fn bring_home(&mut self, cx: &Context<'_>) -> Stop {
         let mut home = std::mem::take(&mut self.home);
-        self.draining |= self.late.collect(cx, &mut home);
+        let stop = self.late.collect(cx, &mut home);
+        if stop != Stop::No && self.leaving == Leaving::No {
+            self.leaving = Leaving::Yes;
+        }
         if !home.is_empty() {
             scratch::lend_tail(&mut self.out);
         }
@@ -238,6 +273,7 @@ impl Conn {
             });
         }
         self.home = home;
+        stop
     }
 
     /// Starts what was cut and cuts what was read, until nothing is left, nothing may start, or the
@@ -245,7 +281,7 @@ impl Conn {
     fn work(&mut self, budget: &mut Budget, now: Instant) -> Result<(), Broken> {
         // Whatever came home may be what the wire waits for; it says so again if not.
         self.waiting = false;
-        while !self.parked.is_empty() && !self.blocked() {
+        while !self.parked.is_empty() && !self.blocked() && !budget.over {
             if let Some(event) = self.parked.pop_front() {
                 self.start(event, budget, now);
             }
@@ -264,6 +300,7 @@ impl Conn {
             let most = budget.calls.min(free).max(1);
             let Some(wire) = self.wire.as_deref_mut() else { break };
             let router = &*self.shared.router;
+            let before = self.input.len();
             match wire.feed(&mut self.input, &mut self.out, router, &mut events, most) {
                 // Answers that the wire gave by itself take time too.
                 Ok(Fed::Full) => budget.over |= events.is_empty(),
@@ -287,11 +324,14 @@ impl Conn {
                     }
                 }
             }
-            if !events.is_empty() {
-                self.timing.message_done();
+            if self.input.len() < before && (!events.is_empty() || !wire.midway()) {
+                self.timing.message_done(!events.is_empty());
+                if self.leaving == Leaving::Reading {
+                    self.leaving = Leaving::Read;
+                }
             }
             for event in events.drain(..) {
-                if self.out.len() > self.limits().output_bytes {
+                if budget.over || self.out.len() > self.limits().output_bytes {
                     self.parked.push_back(event);
                 } else {
                     self.start(event, budget, now);
@@ -318,7 +358,7 @@ impl Conn {
         let Some(wire) = self.wire.as_deref_mut() else { return };
         let Call { ticket, to, timeout, meta, body } = call;
         let entry = self.shared.router.entry(to);
-        let deadline = timeout.map(|t| now + t);
+        let deadline = timeout.map(|t| after(now, t));
         let mut later = None;
         let reply = Reply {
             wire,
@@ -335,14 +375,17 @@ impl Conn {
         }
         let conn = Arc::clone(&self.info);
         let cx = Cx { conn, to, meta, deadline, reply_meta: Mutex::new(Vec::new()) };
-        let before = Instant::now();
-        entry.method.start(cx, body, self.shared.spawn, reply);
-        let after = Instant::now();
-        let held = after - before;
-        if held > self.shared.limits.hold_time {
-            self.shared.held(entry, held);
-        }
-        budget.over |= after >= budget.until;
+        // The clock is read around the handler alone, and once more only where it did not run here.
+        let ended = match entry.method.start(cx, body, self.shared.spawn, reply) {
+            Some(ran) => {
+                if ran.ended - ran.began > self.shared.limits.hold_time {
+                    self.shared.held(entry, ran.ended - ran.began);
+                }
+                ran.ended
+            }
+            None => Instant::now(),
+        };
+        budget.over |= ended >= budget.until;
         if let Some(run) = later {
             self.leave(ticket, to, deadline, run);
         }
@@ -356,15 +399,14 @@ impl Conn {
         deadline: Option<Instant>,
         run: Pin<Box<dyn crate::server::Running>>,
     ) {
-        if self.shared.away.fetch_add(1, Ordering::Relaxed) >= self.limits().calls {
-            self.shared.away.fetch_sub(1, Ordering::Relaxed);
+        let busy = Busy::new(&self.shared.away);
+        if busy.all() > self.limits().calls {
             let text = "too many calls are waiting on this server (Limits::calls)";
             return self.refuse_call(&ticket, to, &Status::resource_exhausted(text));
         }
         let slot = self.slots.take();
         let late = Arc::clone(&self.late);
-        let count = Arc::clone(&self.shared.away);
-        let handle = late::send_out(late, count, slot, ticket, to, deadline, run);
+        let handle = late::send_out(late, busy, slot, ticket, to, deadline, run);
         // What wants no answer is finished even when its caller is gone; the rest is stopped then.
         if !ticket.oneway {
             self.slots.fill(slot, handle);
@@ -403,6 +445,9 @@ impl Conn {
 
     /// Writes until all is written or the peer must read first.
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.out.is_empty() && !self.flushing {
+            return Ok(());
+        }
         while !self.out.is_empty() {
             let mut chunks = [IoSlice::new(&[]); 16];
             let count = self.out.slices(&mut chunks);
@@ -416,12 +461,16 @@ impl Conn {
                 Poll::Pending => return Ok(()),
             }
         }
+        self.flushing = self.stream.write.poll_flush(cx)?.is_pending();
         Ok(())
     }
 
     fn read(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Poll<io::Result<usize>> {
         if self.input.is_empty() && self.stream.read.poll_ready(cx)?.is_pending() {
             return Poll::Pending;
+        }
+        if self.leaving == Leaving::Yes {
+            self.leaving = Leaving::Reading;
         }
         scratch::lend_input(&mut self.input);
         if self.input.capacity() - self.input.len() < READ_BYTES / 16 || self.need > READ_BYTES {
@@ -437,7 +486,8 @@ impl Conn {
         read
     }
 
-    /// Nothing to do until something happens: give the buffers back and see which time limit is next.
+    /// Nothing to do until something happens: give the buffers back and see which time limit is
+    /// next.
     fn rest(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
         if self.input.is_empty() {
             scratch::return_input(&mut self.input);
@@ -449,7 +499,7 @@ impl Conn {
         let state = timing::State {
             silent: self.wire.is_none() && self.input.is_empty(),
             begun: begun && !self.blocked(),
-            unwritten: !self.out.is_empty(),
+            unwritten: !self.out.is_empty() || self.flushing,
             busy: self.slots.taken() > 0,
         };
         self.timing.rest(cx, state, &self.shared.limits).map(Close::Time)
@@ -465,7 +515,9 @@ impl Future for Conn {
             Poll::Pending => Poll::Pending,
             Poll::Ready(close) => {
                 this.shared.closed(&this.info, &close);
-                this.stream.write.close();
+                if !matches!(close, Close::Done) {
+                    let _ = this.stream.write.poll_close(cx);
+                }
                 Poll::Ready(())
             }
         }

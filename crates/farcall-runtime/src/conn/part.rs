@@ -5,7 +5,7 @@
 //! close the writing side, and read on for a while.
 
 use super::{Close, scratch};
-use crate::{clock::Alarm, net::Stream};
+use crate::{clock::{Alarm, after}, net::Stream};
 use bytes::BytesMut;
 use farcall_core::Limits;
 use std::task::{Context, Poll};
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// A connection that has had its last word.
 pub(super) struct Part {
     close: Close,
-    /// Set once the writing side is closed.
+    /// Set once the writing side is closed: until when the other is read.
     until: Option<Instant>,
     alarm: Alarm,
 }
@@ -25,12 +25,18 @@ impl Part {
         Part { close, until: None, alarm: Alarm::default() }
     }
 
+    /// Whether the writing side is closed and the other is read for the peer's sake.
+    pub(super) fn begun(&self) -> bool {
+        self.until.is_some()
+    }
+
     /// Why it ends.
     pub(super) fn take(&mut self) -> Close {
         std::mem::replace(&mut self.close, Close::Done)
     }
 
-    /// Reads and forgets until the peer has closed too, or `Limits::linger` is over.
+    /// Reads and forgets until the peer has closed too, or `Limits::linger` is over. The writing
+    /// side is closed before the first time.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -38,10 +44,7 @@ impl Part {
         input: &mut BytesMut,
         limits: &Limits,
     ) -> Poll<Close> {
-        let until = *self.until.get_or_insert_with(|| {
-            stream.write.close();
-            Instant::now() + limits.linger
-        });
+        let until = *self.until.get_or_insert_with(|| after(Instant::now(), limits.linger));
         let mut left = limits.turn_bytes;
         while Instant::now() < until {
             input.clear();

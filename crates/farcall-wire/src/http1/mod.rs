@@ -206,6 +206,10 @@ impl Wire for Server {
         })
     }
 
+    fn midway(&self) -> bool {
+        matches!(self.state, State::Body(_))
+    }
+
     fn closing(&self) -> bool {
         self.last
     }
