@@ -46,4 +46,14 @@ fn announce(bound: &Bound) {
     for address in bound.addresses() {
         output::line(&format!("listening on {address}"));
     }
+    let reachable = |address: &String| {
+        let place = address.strip_prefix("tcp://")?;
+        // Nobody connects to "everywhere".
+        Some(place.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"))
+    };
+    if let Some(place) = bound.addresses().iter().find_map(reachable) {
+        output::note(&format!(
+            "try: curl -d '{{\"A\":6,\"B\":7}}' http://{place}/Arith/Mul; all methods: curl {place}"
+        ));
+    }
 }

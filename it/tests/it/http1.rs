@@ -113,6 +113,8 @@ async fn failures_say_what_and_the_connection_goes_on() -> Result<()> {
         ("X-Timeout-Ms: 20\r\n", "/Probe/Sleep", "60000", 504, "deadline"),
         ("X-Timeout-Ms: 0\r\n", "/Probe/Mul", MUL, 504, "deadline"),
         ("X-Timeout-Ms: 90000\r\n", "/Probe/Left", "", 200, "89"),
+        ("X-Timeout-Ms: 18446744073709551615\r\n", "/Probe/Mul", MUL, 200, "42"),
+        ("X-Timeout-Ms: 18446744073709551616\r\n", "/Probe/Mul", MUL, 400, "X-Timeout-Ms"),
         ("", "/Probe/Left", "", 200, "null"),
         ("X-Timeout-Ms: soon\r\n", "/Probe/Left", "", 400, "X-Timeout-Ms"),
     ] {
@@ -234,6 +236,16 @@ async fn slow_heads_and_slow_bodies_are_cut_off() -> Result<()> {
         http.send(start.as_bytes()).await;
         assert!(http.receive().await.is_none(), "{start}");
     }
+    // Chunks that trickle are taken off the input as they come, and are no progress for that.
+    let mut http = Http::connect(&running.url).await;
+    let head = "POST /Probe/Bytes HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    http.send(head.as_bytes()).await;
+    let mut sent = 0;
+    while http.send(b"1\r\nx\r\n").await {
+        sent += 1;
+        assert!(sent < 1000, "a trickle goes on for ever");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     unharmed(&running.url).await
 }
 
@@ -244,9 +256,15 @@ async fn draining_answers_what_runs() -> Result<()> {
     assert_eq!(idle.call(&post("/Probe/Mul", "", MUL)).await.status, 200);
     let mut busy = Http::connect(&running.url).await;
     busy.send(post("/Probe/Sleep", "", "150").as_bytes()).await;
+    let mut half = Http::connect(&running.url).await;
+    let request = post("/Probe/Mul", "", MUL);
+    half.send(&request.as_bytes()[..request.len() - 3]).await;
     let client = ProbeClient::connect(&running.url).await?;
     while client.sleep(0).await? < 2 {}
     running.stop();
+    half.send(&request.as_bytes()[request.len() - 3..]).await;
+    assert_eq!(half.receive().await.expect("what has begun is served").body, "{\"C\":42}");
+    assert!(half.receive().await.is_none());
     assert_eq!(busy.receive().await.expect("an answer").status, 200);
     assert!(busy.receive().await.is_none() && idle.receive().await.is_none());
     (&mut running.task).await.expect("no panic")

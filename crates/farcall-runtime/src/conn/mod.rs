@@ -12,6 +12,7 @@ mod slots;
 mod timing;
 
 pub(crate) use late::{Busy, Late, Stop};
+pub(crate) use part::Close;
 
 use crate::{
     clock::after,
@@ -27,7 +28,6 @@ use scratch::READ_BYTES;
 use slots::Slots;
 use std::{
     collections::VecDeque,
-    fmt,
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
@@ -63,35 +63,11 @@ pub(crate) struct Conn {
     /// The peer has sent its last byte.
     ended: bool,
     /// What the connection ends with once all is answered and written.
-    part: Option<Part>,
+    part: Option<Box<Part>>,
     /// The transport keeps bytes that it was given.
     flushing: bool,
     leaving: Leaving,
     home: Vec<Homecomer>,
-}
-
-/// Why a connection ended.
-#[derive(Debug)]
-pub(crate) enum Close {
-    /// The peer closed it, or it was drained.
-    Done,
-    /// The peer broke the protocol.
-    Broken(Broken),
-    /// It cannot be read or written.
-    Io(io::Error),
-    /// A time limit passed; the text names the limit.
-    Time(&'static str),
-}
-
-impl fmt::Display for Close {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Close::Done => f.write_str("done"),
-            Close::Broken(broken) => write!(f, "the peer broke the protocol: {broken}"),
-            Close::Io(error) => write!(f, "input or output failed: {error}"),
-            Close::Time(limit) => write!(f, "the peer was too slow ({limit})"),
-        }
-    }
 }
 
 /// How far a connection is in leaving.
@@ -181,7 +157,7 @@ impl Conn {
                 return Poll::Pending;
             }
             if self.finished() {
-                let parting = self.part.as_ref().is_some_and(Part::begun);
+                let parting = self.part.as_ref().is_some_and(|part| part.begun());
                 if !parting && self.stream.write.poll_close(cx).is_pending() {
                     self.flushing = true;
                     break;
@@ -227,18 +203,6 @@ impl Conn {
             && !self.flushing
             && self.parked.is_empty()
             && !self.unfed
-    }
-
-    /// Closes. Where the last word was this end's, the peer is let read it first.
-    fn take_leave(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
-        let limits = &self.shared.limits;
-        match &mut self.part {
-            Some(part) if !self.ended && self.leaving == Leaving::No => {
-                part.poll(cx, &mut self.stream, &mut self.input, limits)
-            }
-            Some(part) => Poll::Ready(part.take()),
-            None => Poll::Ready(Close::Done),
-        }
     }
 
     /// Nothing more may start: the slots are taken, the output is full, or the wire waits.
@@ -312,13 +276,13 @@ impl Conn {
                 Ok(Fed::Waiting) => self.waiting = events.is_empty(),
                 Ok(Fed::Closing) => {
                     (self.need, self.unfed) = (0, false);
-                    self.part = Some(Part::new(Close::Done));
+                    self.part = Some(Part::boxed(Close::Done));
                 }
                 Err(broken) => {
                     self.unfed = false;
                     if wire.closing() {
                         self.need = 0;
-                        self.part = Some(Part::new(Close::Broken(broken)));
+                        self.part = Some(Part::boxed(Close::Broken(broken)));
                     } else {
                         result = Err(broken);
                     }

@@ -104,7 +104,7 @@ struct Server {
 #[derive(Debug)]
 enum State {
     Head(Reader),
-    Body(Box<Request>),
+    Body(Request),
 }
 
 /// A request whose body is awaited.
@@ -250,7 +250,7 @@ impl Server {
         let state = std::mem::replace(&mut self.state, State::Head(Reader::default()));
         if let State::Body(request) = state {
             self.blank_line = false;
-            self.complete(*request, body, out, events);
+            self.complete(request, body, out, events);
         }
         Ok(Cut::Request)
     }
@@ -288,7 +288,7 @@ impl Server {
         let expects = head.expects && has_body && plan.wants_body();
         let head_only = head.method == Method::Head;
         let request = Request { plan, meta, rest, connection, head_only, expects };
-        self.state = State::Body(Box::new(request));
+        self.state = State::Body(request);
         self.go_on(out);
         Ok(())
     }

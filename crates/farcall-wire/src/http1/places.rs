@@ -1,5 +1,5 @@
-//! Answers leave in the order of their requests (RFC 9112 §9.3.2): every request has a place, and an
-//! answer that is ready before its turn waits there.
+//! Answers leave in the order of their requests (RFC 9112 §9.3.2): every request has a place, and
+//! an answer that is ready before its turn waits there.
 
 use super::reply::Connection;
 use crate::Out;

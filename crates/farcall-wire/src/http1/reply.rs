@@ -172,11 +172,10 @@ fn is_field(key: &str, value: &str) -> bool {
     let value_is_plain = value.bytes().all(|b| (b' '..0x7f).contains(&b))
         && !value.starts_with(' ')
         && !value.ends_with(' ');
-    let is_ours = |name: &&str| key.eq_ignore_ascii_case(name);
     value_is_plain
         && !key.is_empty()
         && key.bytes().all(is_token)
-        && !OURS.iter().any(|name| is_ours(name))
+        && !OURS.iter().any(|name| key.eq_ignore_ascii_case(name))
         && !key.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("proxy-"))
 }
 

@@ -1,5 +1,5 @@
-//! Heads and bodies that are wrong, each with its variant; every one of them fed whole, byte by byte
-//! and cut at every offset, and followed by a request that must not be seen.
+//! Heads and bodies that are wrong, each with its variant; every one of them fed whole, byte by
+//! byte and cut at every offset, and followed by a request that must not be seen.
 
 use super::kit::{answers, check};
 use crate::http1::Broken;
