@@ -15,6 +15,7 @@ pub mod compress;
 mod cursor;
 pub mod format;
 pub mod gob;
+pub mod http1;
 pub mod netrpc;
 mod out;
 pub mod rpcx;

@@ -1,10 +1,10 @@
 //! Which protocol is this? Asked of a connection's first bytes, before a wire is opened.
 
-use crate::{Protocol, Sniff, netrpc, rpcx};
+use crate::{Protocol, Sniff, http1, netrpc, rpcx};
 
 /// The protocols spoken here, in the order they are asked: magic numbers first, text second, what
 /// is ambiguous last.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&rpcx::Rpcx, &netrpc::NetRpc];
+pub static PROTOCOLS: &[&dyn Protocol] = &[&rpcx::Rpcx, &netrpc::NetRpc, &http1::Http];
 
 /// What the first bytes say.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! The contract between wires and the machine: what a protocol is, what it finds, what it writes.
 
-use crate::{Out, netrpc, rpcx};
+use crate::{Out, http1, netrpc, rpcx};
 use bytes::BytesMut;
 use farcall_core::{
     Body, Call, Compress, Format, Found, Limits, Meta, Routes, Shape, Status, Str, Ticket,
@@ -20,7 +20,14 @@ pub trait Protocol: Send + Sync + 'static {
     fn default_format(&self) -> Format;
     /// Why a call cannot be sent as it was asked for; none if it can. Asked before anything is
     /// written.
-    fn refuse(&self, head: &CallHead<'_>) -> Option<Status>;
+    fn refuse(&self, head: &CallHead<'_>) -> Option<Status> {
+        let _ = head;
+        None
+    }
+    /// Whether the client's side is built: targets of a protocol without one are refused by name.
+    fn has_client(&self) -> bool {
+        true
+    }
 }
 
 /// What a protocol says of a connection's first bytes.
@@ -74,8 +81,27 @@ pub trait Wire: Send {
     /// Writes something that is not a call or a reply.
     fn control(&mut self, what: Control, out: &mut Out);
 
-    /// What a server of this protocol says of a method that does not exist.
-    fn unknown(&self, call: &Unknown) -> String;
+    /// The failure that answers a call of a method which does not exist. The texts are those of
+    /// Go's rpcx server (`server/server.go`), which its clients match on, unless a protocol has
+    /// its own.
+    fn unknown(&self, found: Found, service: &str, method: &str) -> Status {
+        Status::unimplemented(match found {
+            Found::NoMethod => format!("rpcx: can't find method {method}"),
+            _ => format!("rpcx: can't find service {service}"),
+        })
+    }
+
+    /// Asked after [`feed`](Wire::feed) took input and found nothing: whether what it took is part
+    /// of a message that is not complete.
+    fn midway(&self) -> bool {
+        false
+    }
+
+    /// Asked after [`feed`](Wire::feed) gave an error: whether the calls that were found before
+    /// are still to be answered, and all of it read by the peer, before the connection closes.
+    fn closing(&self) -> bool {
+        false
+    }
 }
 
 /// Why [`Wire::feed`] returned.
@@ -87,8 +113,14 @@ pub enum Fed {
         /// Bytes still missing; at least 1 when a frame has begun.
         need: usize,
     },
-    /// `most` events were found and more may be waiting in `input`.
+    /// `most` events were found, or `out` holds as much as it may, and more may be waiting in
+    /// `input`.
     Full,
+    /// Too many calls are unanswered, or answers wait behind one that is: feed again once a reply
+    /// was written.
+    Waiting,
+    /// The peer has said its last: close once all that was found is answered and written.
+    Closing,
 }
 
 /// What a wire found in the bytes.
@@ -220,6 +252,8 @@ pub enum Broken {
     Rpcx(rpcx::Broken),
     /// net/rpc was broken.
     NetRpc(netrpc::Broken),
+    /// HTTP/1.1 was broken.
+    Http(http1::Broken),
 }
 
 impl fmt::Display for Broken {
@@ -230,6 +264,7 @@ impl fmt::Display for Broken {
             }
             Broken::Rpcx(broken) => write!(f, "rpcx: {broken}"),
             Broken::NetRpc(broken) => write!(f, "net/rpc: {broken}"),
+            Broken::Http(broken) => write!(f, "http: {broken}"),
         }
     }
 }

@@ -52,6 +52,8 @@ pub struct Decoder {
     /// Values whose types were not all defined.
     holes: u32,
     part: Option<Part>,
+    /// Types came, and the value that they came for has not.
+    told: bool,
 }
 
 /// What [`Decoder::next`] found.
@@ -76,14 +78,20 @@ impl Decoder {
             plain: HashMap::new(),
             holes: 0,
             part: None,
+            told: false,
         }
+    }
+
+    /// Whether what was taken off the input so far announces a value that has not come.
+    pub fn midway(&self) -> bool {
+        self.part.is_some() || self.told
     }
 
     /// Takes messages off the input until a value is whole.
     pub fn next(&mut self, input: &mut BytesMut) -> Result<Step, Broken> {
         loop {
             if input.is_empty() {
-                return Ok(Step::Need(usize::from(self.part.is_some())));
+                return Ok(Step::Need(self.midway().into()));
             }
             let mut head = Cursor::new(input);
             let length = match head.uint() {
@@ -104,6 +112,7 @@ impl Decoder {
             let mut message = input.split_to(start + length);
             bytes::Buf::advance(&mut message, start);
             if let Some(body) = self.message(message)? {
+                self.told = false;
                 return Ok(Step::Value(body));
             }
         }
@@ -118,6 +127,7 @@ impl Decoder {
         let id = from.int()?;
         if id < 0 {
             self.peer.write().types.define(id.saturating_neg(), &mut from)?;
+            self.told = true;
             return if from.left() == 0 { Ok(None) } else { Err(Broken::Trailing) };
         }
         // What is no type at all is one message too: decoding it says so.

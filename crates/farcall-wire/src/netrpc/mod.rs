@@ -122,9 +122,6 @@ struct Asked {
     names: Option<(Str, Str)>,
 }
 
-/// In `Ticket::echo`: the name had no dot.
-const ILL_FORMED: u32 = 1;
-
 impl Wire for Streams {
     fn feed(
         &mut self,
@@ -142,8 +139,7 @@ impl Wire for Streams {
             let body = match self.decoder.next(input).map_err(Broken::from)? {
                 Step::Value(body) => body,
                 Step::Need(need) => {
-                    let begun = self.call.is_some() || self.reply.is_some();
-                    return Ok(Fed::Hungry { need: need.max(begun.into()) });
+                    return Ok(Fed::Hungry { need: need.max(self.midway().into()) });
                 }
             };
             match self.side {
@@ -193,15 +189,19 @@ impl Wire for Streams {
     }
 
     /// The texts of `net/rpc/server.go`, which its users match on.
-    fn unknown(&self, call: &Unknown) -> String {
-        let Unknown { ticket, found, service, method } = call;
-        if ticket.echo & ILL_FORMED != 0 {
-            return format!("rpc: service/method request ill-formed: {method}");
-        }
-        match found {
-            Found::NoMethod => format!("rpc: can't find method {service}.{method}"),
-            _ => format!("rpc: can't find service {service}.{method}"),
-        }
+    fn unknown(&self, found: Found, service: &str, method: &str) -> Status {
+        let dot = if service.is_empty() { "" } else { "." };
+        Status::unimplemented(match found {
+            Found::NoMethod => format!("rpc: can't find method {service}{dot}{method}"),
+            _ if service.is_empty() && !method.contains('.') => {
+                format!("rpc: service/method request ill-formed: {method}")
+            }
+            _ => format!("rpc: can't find service {service}{dot}{method}"),
+        })
+    }
+
+    fn midway(&self) -> bool {
+        self.call.is_some() || self.reply.is_some() || self.decoder.midway()
     }
 }
 
@@ -246,12 +246,13 @@ impl Streams {
             Found::Method(_) => None,
             _ => {
                 let text = |name| Str::from(&*String::from_utf8_lossy(name));
+                // A name without a service keeps its dot, by which it is told from one without.
+                let method = if service.is_empty() { &header.name[..] } else { method };
                 Some((text(service), text(method)))
             }
         };
-        let echo = if dot.is_some() { 0 } else { ILL_FORMED };
         let (seq, format, compress) = (header.seq, Format::Gob, Compress::None);
-        let ticket = Ticket { seq, echo, format, compress, oneway: false };
+        let ticket = Ticket { seq, echo: 0, format, compress, oneway: false };
         Ok(Asked { ticket, found, names })
     }
 

@@ -102,6 +102,7 @@ fn feed(
                     assert!(*need > 0 || input.is_empty());
                     break;
                 }
+                Ok(fed) => panic!("{fed:?}"),
                 Err(_) => return (found, end),
             }
         }
@@ -178,7 +179,7 @@ fn serve(wire: &mut dyn Wire, event: &Event) -> Vec<u8> {
     let call = match event {
         Event::Call(call) => call,
         Event::Unknown(call) => {
-            let status = Status::unimplemented(wire.unknown(call));
+            let status = wire.unknown(call.found, &call.service, &call.method);
             return answer::<()>(wire, event, Err(status));
         }
         Event::Reply(_) => panic!(),

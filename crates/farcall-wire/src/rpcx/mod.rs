@@ -132,14 +132,6 @@ impl Wire for Frames {
             }
         }
     }
-
-    /// The texts of Go's rpcx server (`server/server.go`), which its clients match on.
-    fn unknown(&self, call: &Unknown) -> String {
-        match call.found {
-            Found::NoMethod => format!("rpcx: can't find method {}", call.method),
-            _ => format!("rpcx: can't find service {}", call.service),
-        }
-    }
 }
 
 impl Frames {
