@@ -1,6 +1,6 @@
 //! The contract between wires and the machine: what a protocol is, what it finds, what it writes.
 
-use crate::{Out, rpcx};
+use crate::{Out, jsonrpc, rpcx};
 use bytes::BytesMut;
 use farcall_core::{
     Body, Call, Compress, Format, Found, Limits, Meta, Routes, Shape, Status, Str, Ticket,
@@ -14,6 +14,17 @@ pub trait Protocol: Send + Sync + 'static {
     /// Whether these first bytes are this protocol's. Pure, and monotone: once `Yes` or `No`, more
     /// bytes do not change it.
     fn sniff(&self, first: &[u8]) -> Sniff;
+    /// The format of bodies unless a call names another.
+    fn default_format(&self) -> Format;
+    /// Whether a call may say more than its body: metadata, a compression, a format of its choice.
+    fn carries_meta(&self) -> bool {
+        true
+    }
+    /// The protocol as an option of a target wants it; none if there is no such option.
+    fn with_option(&self, key: &str, value: &str) -> Option<&'static dyn Protocol> {
+        let _ = (key, value);
+        None
+    }
     /// A state machine for one end of one connection.
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire>;
 }
@@ -68,6 +79,15 @@ pub trait Wire: Send {
 
     /// Writes something that is not a call or a reply.
     fn control(&mut self, what: Control, out: &mut Out);
+
+    /// The failure of a call whose method does not exist, in the words of this protocol's servers;
+    /// clients match on them. These are those of Go's rpcx server (`server/server.go`).
+    fn unknown(&self, found: Found, service: &str, method: &str) -> Status {
+        Status::unimplemented(match found {
+            Found::NoMethod => format!("rpcx: can't find method {method}"),
+            _ => format!("rpcx: can't find service {service}"),
+        })
+    }
 }
 
 /// Why [`Wire::feed`] returned.
@@ -210,6 +230,8 @@ pub enum Broken {
     },
     /// rpcx was broken.
     Rpcx(rpcx::Broken),
+    /// JSON-RPC was broken.
+    JsonRpc(jsonrpc::Broken),
 }
 
 impl fmt::Display for Broken {
@@ -219,6 +241,7 @@ impl fmt::Display for Broken {
                 write!(f, "no protocol spoken here begins with bytes {first:02x?}")
             }
             Broken::Rpcx(broken) => write!(f, "rpcx: {broken}"),
+            Broken::JsonRpc(broken) => write!(f, "jsonrpc: {broken}"),
         }
     }
 }

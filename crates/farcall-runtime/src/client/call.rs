@@ -242,6 +242,9 @@ impl<Req: Put> Raw<Req> {
             meta: meta.unwrap_or_default(),
             shape: &Req::SHAPE,
         };
+        if link.plain {
+            fits(link, &head)?;
+        }
         let request = Request { head, deadline: self.deadline };
         let (value, format) = (&self.request, defaults.format);
         let most = link.limits.message_bytes;
@@ -300,6 +303,20 @@ impl<Req> Raw<Req> {
         self.stage = Stage::Over;
         self.client.link().place(status).with_attempts(1)
     }
+}
+
+/// Whether a protocol without metadata can carry the call; what it cannot is named.
+fn fits(link: &Link, head: &CallHead<'_>) -> Result<(), Status> {
+    let protocol = link.target.protocol;
+    let what = match head {
+        CallHead { meta: [(key, _), ..], .. } => format!("metadata (`{key}`)"),
+        CallHead { compress: Compress::None, format, .. } => match protocol.default_format() {
+            default if default == *format => return Ok(()),
+            default => format!("bodies in {format}, only in {default}"),
+        },
+        CallHead { compress, .. } => format!("compressed bodies ({compress})"),
+    };
+    Err(Status::invalid_argument(format!("{} does not carry {what}", protocol.name())))
 }
 
 #[cold]

@@ -93,8 +93,8 @@ async fn wanted(link: &Link) -> bool {
     .await
 }
 
-/// There is no connection any more, or still none: every call that was on it fails, and callers that
-/// wait learn of it.
+/// There is no connection any more, or still none: every call that was on it fails, and callers
+/// that wait learn of it.
 fn down(link: &Link, status: &Status, answered: bool) {
     let mut wakers = Vec::new();
     let mut state = link.lock();

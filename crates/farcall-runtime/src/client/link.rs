@@ -1,8 +1,8 @@
 //! A connection as callers see it: append to its output, wait in a slot.
 //!
 //! One short lock, never across an await, guards slots, output and wire. A caller that finds the
-//! connection idle tries one write itself; otherwise the driver writes, after other callers had their
-//! turn to append.
+//! connection idle tries one write itself; otherwise the driver writes, after other callers had
+//! their turn to append.
 
 use super::slots::{SlotId, Slots, Waiting};
 use crate::{
@@ -26,6 +26,8 @@ pub(crate) struct Link {
     pub(crate) target: Target,
     pub(crate) limits: Limits,
     pub(crate) bounds: Bounds,
+    /// The protocol carries bodies in its one format, and nothing beside them.
+    pub(crate) plain: bool,
     state: Mutex<State>,
     /// The driver's task runs.
     started: AtomicBool,
@@ -103,7 +105,8 @@ impl Link {
         };
         let bounds = limits.bounds();
         let state = Mutex::new(state);
-        Link { target, limits, bounds, state, started: AtomicBool::new(false) }
+        let plain = !target.protocol.carries_meta();
+        Link { target, limits, bounds, plain, state, started: AtomicBool::new(false) }
     }
 
     #[inline]
@@ -122,8 +125,8 @@ impl Link {
     }
 
     /// Writes a call into the output and takes a slot for it. `body` appends the body and may fail;
-    /// then nothing was written. `failures` is what [`failures`](Link::failures) said when the caller
-    /// began to wait.
+    /// then nothing was written. `failures` is what [`failures`](Link::failures) said when the
+    /// caller began to wait.
     #[inline]
     pub(crate) fn start(
         &self,
@@ -245,7 +248,8 @@ impl Link {
 }
 
 impl State {
-    /// The caller waits for a connection or for room, or learns that the attempt it waited for failed.
+    /// The caller waits for a connection or for room, or learns that the attempt it waited for
+    /// failed.
     #[cold]
     fn queue_up(&mut self, waker: &Waker, failures: Option<u64>) -> Result<Started, Status> {
         if let (Some(seen), Some(failure)) = (failures, &self.failure)

@@ -27,8 +27,8 @@ use std::{
     time::Duration,
 };
 
-/// A client of one server. Cheap to clone, shared by any number of tasks, over one connection that is
-/// opened when it is needed and reopened when it was lost.
+/// A client of one server. Cheap to clone, shared by any number of tasks, over one connection that
+/// is opened when it is needed and reopened when it was lost.
 ///
 /// Options set on a client are the defaults of its calls; clones keep their own.
 #[derive(Clone)]
@@ -105,7 +105,7 @@ impl Client {
 
     fn new(target: Target, limits: Limits, connector: Connector) -> Client {
         let defaults = Defaults {
-            format: Format::MsgPack,
+            format: target.protocol.default_format(),
             compress: Compress::None,
             timeout: limits.call_time,
             meta: None,
@@ -136,7 +136,7 @@ impl Client {
         self
     }
 
-    /// Encodes bodies this way. Default MessagePack, as Go's rpcx client.
+    /// Encodes bodies this way. Default: the protocol's; over rpcx MessagePack, as Go's client.
     #[must_use]
     pub fn format(mut self, format: Format) -> Client {
         self.defaults.format = format;
@@ -178,8 +178,8 @@ impl Client {
         Call::new(self.clone(), To::Static(info), request)
     }
 
-    /// Calls by name, without types: `client.call("Arith.Mul", json!({"A": 6, "B": 7}))`. The last dot
-    /// splits service and method.
+    /// Calls by name, without types: `client.call("Arith.Mul", json!({"A": 6, "B": 7}))`. The last
+    /// dot splits service and method.
     pub fn call(&self, name: impl AsRef<str>, request: Value) -> Call<Value, Value> {
         self.call_as(name, request)
     }
@@ -212,7 +212,7 @@ impl fmt::Debug for Client {
 pub struct ClientBuilder<C> {
     url: String,
     limits: Limits,
-    format: Format,
+    format: Option<Format>,
     compress: Compress,
     client: PhantomData<fn() -> C>,
 }
@@ -223,7 +223,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
         ClientBuilder {
             url: url.as_ref().to_owned(),
             limits: Limits::default(),
-            format: Format::MsgPack,
+            format: None,
             compress: Compress::None,
             client: PhantomData,
         }
@@ -241,9 +241,9 @@ impl<C: ServiceClient> ClientBuilder<C> {
         self
     }
 
-    /// Encodes bodies this way. Default MessagePack.
+    /// Encodes bodies this way. Default: the protocol's.
     pub fn format(mut self, format: Format) -> Self {
-        self.format = format;
+        self.format = Some(format);
         self
     }
 
@@ -269,7 +269,8 @@ impl<C: ServiceClient> ClientBuilder<C> {
         let target = Target::parse(&self.url)?;
         let connector = Connector::Address(target.address.clone());
         let client = Client::new(target, self.limits, connector);
-        Ok(client.format(self.format).compress(self.compress))
+        let format = self.format.unwrap_or(client.defaults.format);
+        Ok(client.format(format).compress(self.compress))
     }
 }
 

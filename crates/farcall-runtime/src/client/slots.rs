@@ -1,7 +1,7 @@
 //! Where calls wait for their replies: slots with generations.
 //!
-//! The number on the wire is slot plus generation, below 2³¹ because some peers keep no more. A call
-//! that gave up leaves its slot *abandoned*: it is not used again until its reply came or the
+//! The number on the wire is slot plus generation, below 2³¹ because some peers keep no more. A
+//! call that gave up leaves its slot *abandoned*: it is not used again until its reply came or the
 //! connection ended, so that a late reply can never complete another call. Only when every slot is
 //! abandoned is the oldest taken again, under its next generation.
 
@@ -201,7 +201,8 @@ impl Slots {
         }
     }
 
-    /// The caller of an expired call looks, or leaves: the number stays taken until its reply comes.
+    /// The caller of an expired call looks, or leaves: the number stays taken until its reply
+    /// comes.
     #[cold]
     fn leave_expired(&mut self, id: SlotId) -> Option<Status> {
         let slot = &mut self.slots[id.index as usize];
@@ -245,8 +246,8 @@ impl Slots {
         }
     }
 
-    /// Fails the calls whose deadline has passed, with what `status` makes of them, and tells the next
-    /// deadline.
+    /// Fails the calls whose deadline has passed, with what `status` makes of them, and tells the
+    /// next deadline.
     pub(crate) fn expire(
         &mut self,
         now: Instant,

@@ -1,4 +1,5 @@
-//! One connection, one owner: a task that reads, cuts, starts calls in place, and writes once a turn.
+//! One connection, one owner: a task that reads, cuts, starts calls in place, and writes once a
+//! turn.
 //!
 //! A turn is bounded in calls, bytes and time, so that a busy connection lets others have theirs.
 //! Handlers that are not ready at once leave for tasks of their own and come home through `late`.
@@ -16,7 +17,7 @@ use crate::{
     server::{ConnInfo, Cx, Reply, Shared},
 };
 use bytes::BytesMut;
-use farcall_core::{Call, Found, Limits, MethodId, Status, Ticket};
+use farcall_core::{Call, Limits, MethodId, Status, Ticket};
 use farcall_wire::{Broken, Event, Fed, Head, Out, ReplyHead, Unknown, Wire};
 use late::Homecomer;
 use scratch::READ_BYTES;
@@ -354,12 +355,7 @@ impl Conn {
         if ticket.oneway {
             return;
         }
-        // The texts of Go's rpcx server (`server/server.go`), which its clients match on.
-        let status = match found {
-            Found::NoMethod => format!("rpcx: can't find method {method}"),
-            _ => format!("rpcx: can't find service {service}"),
-        };
-        let status = Status::unimplemented(status);
+        let status = wire.unknown(*found, service, method);
         let error = Some(&status);
         let head = ReplyHead { ticket, service, method, error, meta: &[], shape: None };
         let mark = wire.begin(Head::Reply(head), &mut self.out);
@@ -402,7 +398,8 @@ impl Conn {
         read
     }
 
-    /// Nothing to do until something happens: give the buffers back and see which time limit is next.
+    /// Nothing to do until something happens: give the buffers back and see which time limit is
+    /// next.
     fn rest(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
         if self.input.is_empty() {
             scratch::return_input(&mut self.input);
