@@ -3,5 +3,6 @@
 mod calls;
 mod client;
 mod hostile;
+mod jsonrpc;
 mod neighbours;
 mod server;

@@ -17,7 +17,8 @@
 //! - names of members match without regard to case, as in Go; a member that comes twice is an
 //!   invalid request in 2.0, in 1.0 the last one counts;
 //! - 1.0 has no notifications: Go answers a request without an id, or with null, and so does this;
-//!   it says `{}` where a success is null, which Go's client would die of;
+//!   it says `{}` where a success is null, which Go's client would die of: a method that answers
+//!   nothing is understood then, one that answers an optional number is not;
 //! - params: see [`Params`];
 //! - failures have the codes of the specification where they fit (-32601 unimplemented, -32602
 //!   invalid argument, -32603 internal), -32000 where nothing is known but the text, and else
