@@ -1,5 +1,6 @@
-//! What the integration tests share: a service with every behaviour, servers on free ports, and
-//! rpcx frames written by hand.
+//! What the integration tests share: a service with every behaviour, servers on free ports,
+//! rpcx frames written by hand, and random values.
 
+pub mod dice;
 pub mod frames;
 pub mod services;

@@ -191,10 +191,15 @@ impl Running {
     /// # Panics
     /// When no port is free.
     pub async fn start(server: Server) -> Running {
-        let bound = server.listen("tcp://127.0.0.1:0").await.expect("a free port");
+        Running::start_on(server, "tcp://127.0.0.1:0").await.expect("a free port")
+    }
+
+    /// Starts it on an address of the caller's.
+    pub async fn start_on(server: Server, address: &str) -> Result<Running> {
+        let bound = server.listen(address).await?;
         let url = bound.addresses()[0].replace("tcp://", "rpcx://");
         let stop = bound.shutdown_handle();
-        Running { url, stop, task: tokio::spawn(bound.run()) }
+        Ok(Running { url, stop, task: tokio::spawn(bound.run()) })
     }
 
     /// Tells it to drain.

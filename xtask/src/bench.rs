@@ -330,7 +330,7 @@ fn heading(programs: &Programs, options: &Options) -> Done<String> {
     Ok(format!(
         "# Side by side\n\nWritten by `cargo xtask bench`.\n\n{METHOD}\n\n- Linux {}, {} cores\n\
          - {}\n- farcall {}, tokio {}\n- {}\n- rounds: {}\n",
-        kernel.trim(),
+        kernel.trim().split('-').next().unwrap_or_default(),
         thread::available_parallelism()?,
         version("rustc", "-V").unwrap_or_default(),
         locked(&lock, "farcall"),

@@ -15,7 +15,6 @@ use std::{
     io::Read,
     time::{Duration, Instant},
 };
-use tokio::runtime::Handle;
 
 /// Runs the command.
 pub(crate) fn run(args: args::Call) -> u8 {
@@ -145,7 +144,10 @@ impl Plan {
                 }
             }
             None => {
-                leave(client, deadline).await?;
+                // Nothing else would wait until it is written.
+                let left = deadline.saturating_sub(began.elapsed());
+                let closed = tokio::time::timeout(left, client.close()).await;
+                closed.unwrap_or_else(|_| Err(unwritten()))?;
                 talk.say(&format!("  on its way after {}", output::time(began.elapsed())));
             }
         }
@@ -170,17 +172,8 @@ async fn connect(url: &str, deadline: Duration) -> Result<Client, Status> {
     ClientBuilder::new(url).limits(Limits { connect_time, ..limits }).build().await
 }
 
-/// Lets the client write what it holds: nothing else would wait for it. Its task ends when it has.
-async fn leave(client: Client, deadline: Duration) -> Result<(), Status> {
-    drop(client);
-    let written = async {
-        while Handle::current().metrics().num_alive_tasks() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(deadline, written)
-        .await
-        .map_err(|_| Status::deadline_exceeded("the call could not be written before the deadline"))
+fn unwritten() -> Status {
+    Status::deadline_exceeded("the call could not be written before the deadline")
 }
 
 /// Says what happens, if anyone wants to know.

@@ -43,7 +43,7 @@ pub struct Limits {
     /// connection's calls are not started and it is not read until the peer has read.
     pub output_bytes: usize,
     /// Time a peer has to take some of the output waiting for it. Default 30 s. Then the connection
-    /// is closed: it does not read.
+    /// is closed: it does not read. Holds on both ends.
     pub write_stall: Duration,
     /// Bytes read in one turn before output is written and others are let run. Default 256 KiB.
     pub turn_bytes: usize,

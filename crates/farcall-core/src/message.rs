@@ -128,6 +128,18 @@ pub trait Source {
     fn time(&mut self) -> Result<Timestamp, Fault>;
     /// A length of time.
     fn span(&mut self) -> Result<std::time::Duration, Fault>;
+    /// A point in time that comes after `before` in the same field. Protobuf merges the two, which
+    /// are messages there; elsewhere the later one replaces.
+    fn time_after(&mut self, before: Timestamp) -> Result<Timestamp, Fault> {
+        let _ = before;
+        self.time()
+    }
+    /// A length of time that comes after `before` in the same field: see
+    /// [`time_after`](Source::time_after).
+    fn span_after(&mut self, before: std::time::Duration) -> Result<std::time::Duration, Fault> {
+        let _ = before;
+        self.span()
+    }
     /// What comes next, for [`Value`](crate::Value). Formats that do not describe themselves
     /// refuse.
     fn next(&mut self) -> Result<Next, Fault>;
@@ -277,6 +289,10 @@ pub trait Take: Shaped + Sized {
         let mut count = 0;
         while from.item(&mut at)? {
             let Some(v) = into.get_mut(count) else { return Ok(count + 1) };
+            if from.merges() {
+                // Fields merge, the items of an array do not: what came before is replaced.
+                *v = Self::blank();
+            }
             if let Err(fault) = v.take_from(item, from) {
                 return Err(fault.in_item(count));
             }

@@ -117,7 +117,7 @@ impl Take for u8 {
 /// Types that are one scalar: shape, blank value, emptiness, write, read.
 macro_rules! scalars {
     ($($type:ty, $kind:ident, $blank:expr, |$v:ident| $empty:expr, |$to:ident| $put:expr,
-       |$from:ident| $take:expr;)*) => { $(
+       |$from:ident $(, $before:ident)?| $take:expr;)*) => { $(
         impl Shaped for $type {
             const SHAPE: Shape = Shape::One(Kind::$kind, Pack::Plain);
         }
@@ -144,6 +144,7 @@ macro_rules! scalars {
                 _: &'static Shape,
                 $from: &mut S,
             ) -> Result<(), Fault> {
+                $(let $before = *self;)?
                 *self = $take;
                 Ok(())
             }
@@ -162,11 +163,12 @@ scalars! {
     Str, Text, Str::new(), |v| v.is_empty(), |to| to.text(v), |from| from.shared_text()?;
     Bytes, Bytes, Bytes::new(), |v| v.is_empty(), |to| to.bytes(v), |from| from.shared_bytes()?;
     Timestamp, Time, Timestamp::default(), |v| *v == Timestamp::default(), |to| to.time(*v),
-        |from| from.time()?;
-    Duration, Span, Duration::ZERO, |v| v.is_zero(), |to| to.span(*v), |from| from.span()?;
+        |from, before| from.time_after(before)?;
+    Duration, Span, Duration::ZERO, |v| v.is_zero(), |to| to.span(*v),
+        |from, before| from.span_after(before)?;
     SystemTime, Time, SystemTime::UNIX_EPOCH, |v| *v == SystemTime::UNIX_EPOCH,
         |to| to.time(Timestamp::from(*v)),
-        |from| match SystemTime::try_from(from.time()?) {
+        |from, before| match SystemTime::try_from(from.time_after(before.into())?) {
             Ok(time) => time,
             Err(()) => return Err(Fault::new(Why::OutOfRange { want: "SystemTime" })),
         };

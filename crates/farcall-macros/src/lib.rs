@@ -54,7 +54,8 @@ use proc_macro::TokenStream;
 /// - `name = "B"`: the name on the wire. Otherwise the field's.
 /// - `json = "b"`: the name in JSON. Otherwise `name`.
 /// - `go = "B"`: the name for Go's gob. Otherwise `name`, made an exported Go name.
-/// - `required`: a body without the field is refused.
+/// - `required`: a body without the field is refused. It is always written, at zero too; but
+///   protobuf has no empty maps and lists, except of numbers.
 /// - `omit_empty`: left out when zero or empty, by formats that would write it too.
 /// - `zigzag`, `fixed`: how protobuf packs an integer, or a list, array, option or map of integers
 ///   (`sint64`, `fixed64`); other formats are the same with or without.

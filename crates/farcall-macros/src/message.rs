@@ -363,10 +363,21 @@ impl Struct {
         let steps = self.steps.iter().enumerate().map(|(i, step)| {
             let index = self.index(i);
             match step {
-                Step::Field { ident, ty, shape, place, .. } => {
+                Step::Field { ident, ty, shape, place, required, .. } => {
                     let put = quote_spanned!(*place=> <#ty as ::farcall::__private::Put>);
+                    let blank = quote!(#put::is_blank(&self.#ident));
+                    // A field that must come is written at zero too, by formats that leave out
+                    // what is blank; only an absent value cannot be.
+                    let blank = match required {
+                        false => blank,
+                        true => quote! {
+                            const {
+                                ::core::matches!(#shape, ::farcall::__private::Shape::Maybe(_))
+                            } && #blank
+                        },
+                    };
                     quote! {
-                        if to.field(&mut at, schema, #index, #put::is_blank(&self.#ident)) {
+                        if to.field(&mut at, schema, #index, #blank) {
                             #put::put_to(&self.#ident, const { &#shape }, to)
                         }
                     }

@@ -1,15 +1,17 @@
 //! The machine of farcall: sockets, connections, server and client, on tokio.
 //!
-//! Two walks lead through it. Server: `server/accept.rs` → `conn/` (one task owns one connection: read,
-//! cut, start calls in place, write once) → `server/router.rs` → `server/method.rs` → the handler →
-//! `server/reply.rs`. Client: `client/call.rs` (a call is a builder and a future) → `client/link.rs`
-//! (append to the shared output, wait in a slot) → `client/driver.rs` (one task reads and writes).
+//! Two walks lead through it. Server: `server/accept.rs` → `conn/` (one task owns one connection:
+//! read, cut, start calls in place, write once) → `server/router.rs` → `server/method.rs` → the
+//! handler → `server/reply.rs`. Client: `client/call.rs` (a call is a builder and a future) →
+//! `client/link.rs` (append to the shared output, wait in a slot) → `client/driver.rs` (one task
+//! reads and writes).
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod client;
 mod clock;
 mod conn;
+mod limits;
 pub mod net;
 pub mod server;
 mod target;

@@ -178,6 +178,27 @@ fn a_required_field_must_come() {
 }
 
 #[derive(Message, Debug, PartialEq)]
+struct Needy {
+    #[field(required)]
+    number: u32,
+    #[field(required, omit_empty)]
+    text: String,
+    #[field(required)]
+    maybe: Option<u32>,
+}
+
+#[test]
+fn a_required_field_is_written_at_zero() {
+    let needy = Needy { number: 0, text: String::new(), maybe: Some(0) };
+    let sparse = write(&needy, false);
+    assert_eq!(sparse.to_string(), "{1: 0 u32, 2: \"\", 3: 0 u32}");
+    assert_eq!(read::<Needy>(&sparse).unwrap(), needy);
+    // Whoever leaves out what must come is not understood, and that is right.
+    let absent = Needy { maybe: None, ..needy };
+    assert_eq!(*fails::<Needy>(&write(&absent, false)).why(), Why::Missing { field: "maybe" });
+}
+
+#[derive(Message, Debug, PartialEq)]
 struct Line {
     items: Vec<Strict>,
 }

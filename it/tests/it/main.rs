@@ -2,7 +2,11 @@
 
 mod calls;
 mod client;
+mod differential;
 mod hostile;
 mod jsonrpc;
 mod neighbours;
 mod server;
+mod stress;
+mod turns;
+mod waiting;

@@ -276,7 +276,7 @@ async fn callers(client: &Client) -> Seen {
 async fn giving_up(client: &Client) -> Seen {
     let echo = EchoClient::from_client(client.clone());
     for _ in 0..10 {
-        let call = echo.sleep(SleepArgs { ms: 5_000 });
+        let call = echo.sleep(SleepArgs { ms: 200 });
         // Long enough to be sent, too short to be answered.
         let gave_up = tokio::time::timeout(Duration::from_millis(2), call).await.is_err();
         same("whether the call was given up", &gave_up, &true)?;

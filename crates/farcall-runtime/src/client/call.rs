@@ -3,11 +3,11 @@
 use super::{
     Client,
     driver::drive,
-    link::{Link, Request, Started},
+    link::{Link, Queued, Request, Started},
     slots::SlotId,
 };
-use crate::server::MethodInfo;
-use farcall_core::{Body, Compress, Format, Meta, Put, Sent, Status, Take};
+use crate::{clock::after, limits::meta_bytes, server::MethodInfo};
+use farcall_core::{Body, Compress, Format, Limits, Meta, Put, Sent, Status, Take};
 use farcall_wire::{CallHead, Reply, compress, format};
 use std::{
     fmt,
@@ -62,11 +62,23 @@ enum Stage {
     Fresh,
     /// Waits for a connection or for room.
     Queued {
-        failures: u64,
-        timer: Option<Pin<Box<Sleep>>>,
+        queued: Queued,
+        timer: Timer,
     },
     Waiting(SlotId),
     Over,
+}
+
+type Timer = Option<Pin<Box<Sleep>>>;
+
+impl Stage {
+    #[cold]
+    fn take_timer(&mut self) -> Timer {
+        match std::mem::replace(self, Stage::Over) {
+            Stage::Queued { timer, .. } => timer,
+            _ => None,
+        }
+    }
 }
 
 impl<Req, Resp> Call<Req, Resp> {
@@ -171,7 +183,7 @@ impl<Req: Put> Raw<Req> {
             let Stage::Waiting(slot) = self.stage else {
                 match self.start(cx) {
                     // The reply cannot be here yet, and the slot keeps the waker.
-                    Ok(Started::Waiting(_)) | Ok(Started::Queued) => return Poll::Pending,
+                    Ok(Started::Waiting(_) | Started::Queued(_)) => return Poll::Pending,
                     Ok(Started::Sent) => continue,
                     Err(status) => return Poll::Ready(Err(self.end(status))),
                 }
@@ -179,6 +191,7 @@ impl<Req: Put> Raw<Req> {
             let Poll::Ready(result) = self.client.link().poll_reply(slot, cx.waker()) else {
                 return Poll::Pending;
             };
+            // Taking the result has freed the slot.
             self.stage = Stage::Over;
             return Poll::Ready(match result {
                 Ok(Reply { error: Some(error), .. }) => Err(self.end(error)),
@@ -190,7 +203,7 @@ impl<Req: Put> Raw<Req> {
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         match self.start(cx) {
-            Ok(Started::Queued) => Poll::Pending,
+            Ok(Started::Queued(_)) => Poll::Pending,
             Ok(_) => {
                 self.stage = Stage::Over;
                 Poll::Ready(Ok(()))
@@ -202,17 +215,17 @@ impl<Req: Put> Raw<Req> {
     /// One try to get the call into the connection's output.
     #[inline]
     fn start(&mut self, cx: &mut Context<'_>) -> Result<Started, Status> {
-        let failures = match &mut self.stage {
+        let queued = match &mut self.stage {
             Stage::Fresh => {
-                self.deadline = self.client.defaults.timeout.map(|time| Instant::now() + time);
+                self.deadline = self.client.defaults.timeout.map(|t| after(Instant::now(), t));
                 None
             }
-            Stage::Queued { failures, timer } => {
+            Stage::Queued { queued, timer } => {
                 if timer.as_mut().is_some_and(|t| t.as_mut().poll(cx).is_ready()) {
                     let text = "no connection, or no room on it, before the deadline";
                     return Err(Status::deadline_exceeded(text));
                 }
-                Some(*failures)
+                Some(*queued)
             }
             Stage::Waiting(_) | Stage::Over => {
                 return Err(Status::internal("a call was polled after it was ready"));
@@ -221,7 +234,7 @@ impl<Req: Put> Raw<Req> {
         let Client { handle, defaults } = &self.client;
         let link = &*handle.link;
         if link.claim_driver() {
-            handle.start_driver()?;
+            start_driver(&handle.link)?;
         }
         let (service, method) = match &self.to {
             To::Static(info) => (info.service, info.name),
@@ -235,48 +248,50 @@ impl<Req: Put> Raw<Req> {
             format: defaults.format,
             compress: defaults.compress,
             oneway: self.oneway,
-            timeout: match (failures, self.deadline) {
+            timeout: match (&queued, self.deadline) {
                 (None, _) => defaults.timeout,
                 (_, at) => at.map(|at| at.saturating_duration_since(Instant::now())),
             },
             meta: meta.unwrap_or_default(),
             shape: &Req::SHAPE,
         };
+        check(&head, &link.limits)?;
         if link.plain {
             fits(link, &head)?;
         }
         let request = Request { head, deadline: self.deadline };
         let (value, format) = (&self.request, defaults.format);
-        let most = link.limits.message_bytes;
-        let started = link.start(request, cx.waker(), failures, |out| {
-            let before = out.len();
+        // From here on the link has the place in the line, and gives one back if the call must
+        // wait.
+        let timer = if queued.is_some() { self.stage.take_timer() } else { None };
+        let started = link.start(request, cx.waker(), queued, |out| {
             format::encode(format, value, link.bounds, out).map_err(|fault| {
                 let text = format!("the {format} argument cannot be written: {fault}");
                 Status::invalid_argument(text)
-            })?;
-            match out.len() - before {
-                length if length > most => Err(too_long(length, most)),
-                _ => Ok(()),
-            }
+            })
         })?;
         match started {
             Started::Waiting(slot) => self.stage = Stage::Waiting(slot),
-            Started::Queued if failures.is_none() => self.queue(cx),
-            Started::Queued | Started::Sent => {}
+            Started::Queued(queued) => self.queue(queued, timer, cx)?,
+            Started::Sent => {}
         }
         Ok(started)
     }
 
     #[cold]
-    fn queue(&mut self, cx: &mut Context<'_>) {
-        let failures = self.client.link().failures();
-        let mut timer = self.deadline.map(|at| Box::pin(sleep_until(at)));
-        if let Some(timer) = &mut timer
-            && timer.as_mut().poll(cx).is_ready()
-        {
+    fn queue(&mut self, queued: Queued, timer: Timer, cx: &mut Context<'_>) -> Result<(), Status> {
+        let set = timer.is_some();
+        self.stage = Stage::Queued { queued, timer };
+        let Some(at) = self.deadline.filter(|_| !set) else { return Ok(()) };
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(outside());
+        }
+        let mut sleep = Box::pin(sleep_until(at));
+        if sleep.as_mut().poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
-        self.stage = Stage::Queued { failures, timer };
+        self.stage = Stage::Queued { queued, timer: Some(sleep) };
+        Ok(())
     }
 }
 
@@ -300,9 +315,30 @@ impl<Req> Raw<Req> {
 
     #[cold]
     fn end(&mut self, status: Status) -> Status {
-        self.stage = Stage::Over;
+        self.leave();
         self.client.link().place(status).with_attempts(1)
     }
+
+    /// Gives back what the call holds: its place in the line, or its slot.
+    fn leave(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Waiting(slot) => self.client.link().abandon(slot),
+            Stage::Queued { queued, .. } => self.client.link().leave(queued),
+            Stage::Fresh | Stage::Over => {}
+        }
+    }
+}
+
+/// What every server would close the connection for is not sent.
+#[inline]
+fn check(head: &CallHead<'_>, limits: &Limits) -> Result<(), Status> {
+    if head.service.len().max(head.method.len()) > limits.name_bytes {
+        return Err(too_large("the name", limits.name_bytes, "Limits::name_bytes"));
+    }
+    if !head.meta.is_empty() && meta_bytes(head.meta) > limits.meta_bytes {
+        return Err(too_large("the metadata", limits.meta_bytes, "Limits::meta_bytes"));
+    }
+    Ok(())
 }
 
 /// Whether a protocol without metadata can carry the call; what it cannot is named.
@@ -320,31 +356,37 @@ fn fits(link: &Link, head: &CallHead<'_>) -> Result<(), Status> {
 }
 
 #[cold]
-fn too_long(length: usize, most: usize) -> Status {
-    Status::resource_exhausted(format!(
-        "the argument has {length} bytes; the limit is {most} (Limits::message_bytes)"
-    ))
+fn too_large(what: &str, most: usize, limit: &str) -> Status {
+    Status::resource_exhausted(format!("{what} is too long; the limit is {most} bytes ({limit})"))
+}
+
+#[cold]
+fn outside() -> Status {
+    Status::failed_precondition("a call was polled outside a tokio runtime")
 }
 
 impl<Req> Drop for Raw<Req> {
+    #[inline]
     fn drop(&mut self) {
-        if let Stage::Waiting(slot) = self.stage {
-            self.client.link().abandon(slot);
+        if !matches!(self.stage, Stage::Over) {
+            self.leave();
         }
     }
 }
 
-impl super::Handle {
-    #[cold]
-    pub(super) fn start_driver(&self) -> Result<(), Status> {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return Err(Status::failed_precondition("a call was polled outside a tokio runtime"));
-        };
-        if let Some(connector) = self.take_connector() {
-            runtime.spawn(drive(Arc::clone(&self.link), connector));
-        }
-        Ok(())
+/// Starts the task behind a client on the runtime of whoever calls.
+#[cold]
+pub(super) fn start_driver(link: &Arc<Link>) -> Result<(), Status> {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        link.unclaim(None);
+        return Err(outside());
+    };
+    match link.take_connector() {
+        Some(connector) => drop(runtime.spawn(drive(Arc::clone(link), connector))),
+        // The client is closed, and its driver gone.
+        None => link.unclaim(None),
     }
+    Ok(())
 }
 
 impl<Req, Resp> fmt::Debug for Call<Req, Resp> {

@@ -2,26 +2,27 @@
 //! fails calls whose time is up, and backs off when the server cannot be reached.
 
 use super::{
-    link::{Link, Phase, State, expired},
+    link::{self, Link, Phase, State, expired},
     over::Connector,
 };
 use crate::{
-    clock::Alarm,
+    clock::{Alarm, after},
     net::{ReadHalf, Stream, WriteHalf},
 };
 use bytes::BytesMut;
-use farcall_core::Status;
+use farcall_core::{Limits, Status};
 use farcall_wire::{Event, Fed, Out, Side};
 use std::{
     collections::hash_map::RandomState,
     future::poll_fn,
     hash::{BuildHasher, Hasher},
     io::{self, IoSlice},
+    pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -29,46 +30,56 @@ const READ_BYTES: usize = 64 * 1024;
 /// Turns of reading and writing before others are let run.
 const TURNS: usize = 16;
 
+/// Time for a transport to say goodbye.
+const CLOSE_TIME: Duration = Duration::from_millis(500);
+
 /// A connection that ends sooner than this, without an answer, counts as a failed attempt.
 const SHORT_LIFE: Duration = Duration::from_secs(1);
 
-/// Drives a client until its last handle is gone.
-pub(crate) async fn drive(link: Arc<Link>, mut connector: Connector) {
-    let gone = Gone(&link);
-    let (first, most) = link.limits.reconnect;
-    let mut pause = Duration::ZERO;
-    let mut not_before = Instant::now();
-    while wanted(&link).await {
-        tokio::time::sleep_until(not_before).await;
-        let dialled = timeout(link.limits.connect_time, connector.dial()).await;
-        let failure = match dialled {
-            Ok(Ok(stream)) => {
-                let since = Instant::now();
-                let ended = run(&link, stream).await;
-                if matches!(link.lock().phase, Phase::Closed) {
-                    break;
-                }
-                down(&link, &ended.status, ended.answered);
-                if ended.answered || since.elapsed() >= SHORT_LIFE {
-                    pause = Duration::ZERO;
-                }
-                None
+/// Drives a client until it is closed or its last handle is gone.
+pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output = ()> + Send {
+    // Made before the task is: a runtime that is shutting down drops the task without polling it.
+    let gone = Gone { link, connector: Some(connector) };
+    async move {
+        let mut gone = gone;
+        let Gone { link, connector: Some(connector) } = &mut gone else { return };
+        let (first, most) = link.limits.reconnect;
+        let mut pause = Duration::ZERO;
+        let mut not_before = Instant::now();
+        while wanted(link).await {
+            if unless_closed(link, sleep_until(not_before)).await.is_none() {
+                break;
             }
-            Ok(Err(error)) => Some(format!("cannot connect: {error}")),
-            Err(_) => Some(format!(
-                "no connection within {:?} (Limits::connect_time)",
-                link.limits.connect_time
-            )),
-        };
-        if let Some(text) = failure {
-            let status = Status::unavailable(text)
-                .with_hint("is the server running, and is the address right?");
-            down(&link, &link.place(status), false);
+            let dialled = timeout(link.limits.connect_time, connector.dial());
+            let failure = match unless_closed(link, dialled).await {
+                Some(Ok(Ok(stream))) => {
+                    let since = Instant::now();
+                    let ended = run(link, stream).await;
+                    if matches!(link.lock().phase, Phase::Closed) {
+                        break;
+                    }
+                    down(link, &ended.status, ended.answered);
+                    if ended.answered || since.elapsed() >= SHORT_LIFE {
+                        pause = Duration::ZERO;
+                    }
+                    None
+                }
+                Some(Ok(Err(error))) => Some(format!("cannot connect: {error}")),
+                Some(Err(_)) => Some(format!(
+                    "no connection within {:?} (Limits::connect_time)",
+                    link.limits.connect_time
+                )),
+                None => break,
+            };
+            if let Some(text) = failure {
+                let status = Status::unavailable(text)
+                    .with_hint("is the server running, and is the address right?");
+                down(link, &link.place(status), false);
+            }
+            pause = if pause.is_zero() { first } else { pause.saturating_mul(2).min(most) };
+            not_before = after(Instant::now(), jittered(pause));
         }
-        pause = if pause.is_zero() { first } else { (pause * 2).min(most) };
-        not_before = Instant::now() + jittered(pause);
     }
-    drop(gone);
 }
 
 /// The pause less a random quarter at most, so that clients of one server do not return together.
@@ -89,6 +100,22 @@ async fn wanted(link: &Link) -> bool {
                 Poll::Pending
             }
         }
+    })
+    .await
+}
+
+/// Waits for something, but not for a client that is closed: then it is given up.
+async fn unless_closed<F: Future>(link: &Link, wait: F) -> Option<F::Output> {
+    let mut wait = pin!(wait);
+    poll_fn(|cx| {
+        {
+            let mut state = link.lock();
+            if matches!(state.phase, Phase::Closed) {
+                return Poll::Ready(None);
+            }
+            state.driver = Some(cx.waker().clone());
+        }
+        wait.as_mut().poll(cx).map(Some)
     })
     .await
 }
@@ -117,19 +144,30 @@ fn down(link: &Link, status: &Status, answered: bool) {
     state.flush_due = false;
     state.alarm = None;
     (state.appended, state.written) = (0, 0);
-    wakers.append(&mut state.queue);
+    state.queue.call_all(&mut wakers);
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
 }
 
-/// The driver's task ended, perhaps because its runtime did: calls must not wait for it.
-struct Gone<'a>(&'a Link);
+/// The driver's task, and what it leaves behind when it ends: because the client is closed, or
+/// because its runtime is. Calls must not wait for it; the next one may start another on a runtime
+/// that lives.
+struct Gone {
+    link: Arc<Link>,
+    connector: Option<Connector>,
+}
 
-impl Drop for Gone<'_> {
+impl Drop for Gone {
     fn drop(&mut self) {
-        let status = Status::cancelled("the client's runtime has ended");
-        self.0.lock().phase = Phase::Closed;
-        down(self.0, &status, false);
+        let closed = matches!(self.link.lock().phase, Phase::Closed);
+        let status = if closed {
+            link::closed()
+        } else {
+            Status::cancelled("the runtime that the client ran on has ended")
+        };
+        // Callers in the line have lost nothing: they try again.
+        down(&self.link, &status, true);
+        self.link.unclaim(self.connector.take().filter(|_| !closed));
     }
 }
 
@@ -147,9 +185,10 @@ async fn run(link: &Link, stream: Stream) -> Ended {
         if !matches!(state.phase, Phase::Closed) {
             state.phase = Phase::Up;
         }
-        let queue = std::mem::take(&mut state.queue);
+        let mut wakers = Vec::new();
+        state.queue.call_all(&mut wakers);
         drop(state);
-        queue.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(Waker::wake);
     }
     let mut connected = Connected {
         link,
@@ -162,10 +201,14 @@ async fn run(link: &Link, stream: Stream) -> Ended {
         wakers: Vec::new(),
         yielded: false,
         alarm: Alarm::default(),
+        stall: Alarm::default(),
+        leave: Alarm::default(),
+        flushing: false,
         answered: false,
     };
     let status = poll_fn(|cx| connected.poll(cx)).await;
-    connected.write.close();
+    // What a transport still has to say at its end, it says soon or not at all.
+    let _ = timeout(CLOSE_TIME, poll_fn(|cx| connected.write.poll_close(cx))).await;
     Ended { status: link.place(status), answered: connected.answered }
 }
 
@@ -181,7 +224,14 @@ struct Connected<'l> {
     events: Vec<Event>,
     wakers: Vec<Waker>,
     yielded: bool,
+    /// Rings at the first deadline of a call.
     alarm: Alarm,
+    /// Rings when the server has not taken any output for too long.
+    stall: Alarm,
+    /// Rings when a closed client has waited long enough.
+    leave: Alarm,
+    /// The transport keeps bytes that it was given.
+    flushing: bool,
     answered: bool,
 }
 
@@ -213,16 +263,21 @@ impl Connected<'_> {
                 }
                 matches!(state.phase, Phase::Closed)
             };
-            match self.flush(cx) {
-                Poll::Ready(Ok(())) if closed => {
-                    return Poll::Ready(Status::cancelled("the client is closed"));
-                }
-                Poll::Ready(Ok(())) | Poll::Pending => {}
+            let flushed = match self.flush(cx) {
+                Poll::Ready(Ok(())) => true,
+                Poll::Pending => false,
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Status::unavailable(format!("cannot write: {error}")));
                 }
-            }
+            };
             self.ring(cx);
+            if closed && self.left(cx, flushed) {
+                return Poll::Ready(link::closed());
+            }
+            if self.stall.poll(cx).is_ready() {
+                let text = "the server does not read (Limits::write_stall)";
+                return Poll::Ready(Status::unavailable(text));
+            }
             match self.receive(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(status)) => return Poll::Ready(status),
@@ -240,9 +295,24 @@ impl Connected<'_> {
         Poll::Pending
     }
 
+    /// The client is closed: whether nothing is left to be written or waited for, or the time is
+    /// up.
+    #[cold]
+    fn left(&mut self, cx: &mut Context<'_>, flushed: bool) -> bool {
+        let Limits { call_time, drain_time, .. } = self.link.limits;
+        if self.leave.at().is_none() {
+            self.leave.set(after(Instant::now(), call_time.unwrap_or(drain_time)));
+        }
+        let late = self.leave.poll(cx).is_ready();
+        let mut state = self.link.lock();
+        let done = flushed && state.out.is_empty() && state.slots.waiting() == 0;
+        state.unwritten = !done;
+        done || late
+    }
+
     /// Writes what the driver holds.
     fn flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && !self.flushing {
             return Poll::Ready(Ok(()));
         }
         let mut total = 0;
@@ -250,7 +320,9 @@ impl Connected<'_> {
             let mut chunks = [IoSlice::new(&[]); 16];
             let count = self.pending.slices(&mut chunks);
             if count == 0 {
-                break Poll::Ready(Ok(()));
+                let flushed = self.write.poll_flush(cx);
+                self.flushing = flushed.is_pending();
+                break flushed;
             }
             match self.write.poll_write(cx, &chunks[..count]) {
                 Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -262,15 +334,20 @@ impl Connected<'_> {
                 Poll::Pending => break Poll::Pending,
             }
         };
+        if result.is_ready() {
+            self.stall.clear();
+        } else if total > 0 || self.stall.at().is_none() {
+            self.stall.set(after(Instant::now(), self.link.limits.write_stall));
+        }
         let mut state = self.link.lock();
         state.written += total as u64;
         state.driver_writes = !self.pending.is_empty();
         // Room in the output: whoever waits for it may come.
-        if total > 0 && !state.queue.is_empty() {
-            self.wakers.append(&mut state.queue);
-        }
+        let next = state.next(&self.link.limits);
         drop(state);
-        self.wakers.drain(..).for_each(Waker::wake);
+        if let Some(next) = next {
+            next.wake();
+        }
         result
     }
 
@@ -299,6 +376,7 @@ impl Connected<'_> {
         let Some(wire) = state.wire.as_deref_mut() else {
             return Poll::Ready(Err(Status::internal("a connection without a wire")));
         };
+        let before = state.out.len();
         let fed = loop {
             let fed = wire.feed(&mut self.input, &mut state.out, &(), &mut self.events, usize::MAX);
             match fed {
@@ -313,6 +391,7 @@ impl Connected<'_> {
                 self.wakers.extend(state.slots.complete(reply));
             }
         }
+        state.appended += (state.out.len() - before) as u64;
         if !state.out.is_empty() && !state.flush_due {
             // The wire has something of its own to say.
             state.flush_due = true;

@@ -4,15 +4,22 @@
 //! connection idle tries one write itself; otherwise the driver writes, after other callers had
 //! their turn to append.
 
-use super::slots::{SlotId, Slots, Waiting};
+use super::{
+    over::Connector,
+    queue::{Place, Queue},
+    slots::{SlotId, Slots, Waiting},
+};
 use crate::{
+    limits::sane,
     net::WriteHalf,
     target::{Address, Target},
 };
 use farcall_core::{Bounds, Code, Limits, Sent, Status};
 use farcall_wire::{CallHead, Head, Mark, Out, Reply, Wire};
 use std::{
+    any::Any,
     io::IoSlice,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -29,8 +36,10 @@ pub(crate) struct Link {
     /// The protocol carries bodies in its one format, and nothing beside them.
     pub(crate) plain: bool,
     state: Mutex<State>,
-    /// The driver's task runs.
+    /// The driver's task runs, or is about to.
     started: AtomicBool,
+    /// What the driver dials with; here while none runs.
+    connector: Mutex<Option<Connector>>,
 }
 
 /// How the connection stands.
@@ -42,7 +51,7 @@ pub(crate) enum Phase {
     Dialling,
     /// Open.
     Up,
-    /// The last client handle is gone.
+    /// The client was closed, or its last handle is gone.
     Closed,
 }
 
@@ -61,7 +70,11 @@ pub(crate) struct State {
     pub(crate) written: u64,
     pub(crate) driver: Option<Waker>,
     /// Callers that wait for a connection or for room.
-    pub(crate) queue: Vec<Waker>,
+    pub(crate) queue: Queue,
+    /// Who waits for the client to be closed.
+    pub(crate) closers: Vec<Waker>,
+    /// The client was closed before all of its output was written.
+    pub(crate) unwritten: bool,
     /// The attempts to connect that have failed, and how the last one did.
     pub(crate) failures: u64,
     pub(crate) failure: Option<Status>,
@@ -82,11 +95,20 @@ pub(crate) enum Started {
     /// A one-way call is on its way.
     Sent,
     /// There is no connection or no room yet; the waker is kept.
-    Queued,
+    Queued(Queued),
+}
+
+/// A caller in the line: it says so when it comes again, and when it leaves.
+#[derive(Clone, Copy)]
+pub(crate) struct Queued {
+    place: Place,
+    /// The attempts to connect that had failed when it began to wait.
+    failures: u64,
 }
 
 impl Link {
-    pub(crate) fn new(target: Target, limits: Limits) -> Link {
+    pub(crate) fn new(target: Target, limits: Limits, connector: Connector) -> Link {
+        let limits = sane(limits);
         let state = State {
             phase: Phase::Down,
             slots: Slots::new(limits.calls_in_flight),
@@ -98,15 +120,18 @@ impl Link {
             appended: 0,
             written: 0,
             driver: None,
-            queue: Vec::new(),
+            queue: Queue::default(),
+            closers: Vec::new(),
+            unwritten: false,
             failures: 0,
             failure: None,
             alarm: None,
         };
         let bounds = limits.bounds();
         let state = Mutex::new(state);
+        let (started, connector) = (AtomicBool::new(false), Mutex::new(Some(connector)));
         let plain = !target.protocol.carries_meta();
-        Link { target, limits, bounds, plain, state, started: AtomicBool::new(false) }
+        Link { target, limits, bounds, plain, state, started, connector }
     }
 
     #[inline]
@@ -119,27 +144,40 @@ impl Link {
         !self.started.load(Ordering::Relaxed) && !self.started.swap(true, Ordering::AcqRel)
     }
 
-    /// Failed attempts so far: a caller that begins to wait remembers it.
-    pub(crate) fn failures(&self) -> u64 {
-        self.lock().failures
+    /// What a driver needs, if none has it.
+    pub(crate) fn take_connector(&self) -> Option<Connector> {
+        self.connector.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// No driver runs any more: the next call may start one. Callers that wait try at once.
+    pub(crate) fn unclaim(&self, connector: Option<Connector>) {
+        if connector.is_some() {
+            *self.connector.lock().unwrap_or_else(PoisonError::into_inner) = connector;
+        }
+        self.started.store(false, Ordering::Release);
+        let mut state = self.lock();
+        let mut wakers = std::mem::take(&mut state.closers);
+        state.queue.call_all(&mut wakers);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Writes a call into the output and takes a slot for it. `body` appends the body and may fail;
-    /// then nothing was written. `failures` is what [`failures`](Link::failures) said when the
-    /// caller began to wait.
+    /// then nothing was written. `queued` is what the last try gave, if it had to wait.
     #[inline]
     pub(crate) fn start(
         &self,
         mut request: Request<'_>,
         waker: &Waker,
-        failures: Option<u64>,
+        queued: Option<Queued>,
         body: impl FnOnce(&mut Vec<u8>) -> Result<(), Status>,
     ) -> Result<Started, Status> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let full = state.out.len() > self.limits.client_output_bytes || !state.slots.has_room();
-        if !matches!(state.phase, Phase::Up) || full {
-            return state.queue_up(waker, failures);
+        // Who waited is let through; who comes new, only where nobody waits.
+        let first = queued.is_some() || state.queue.is_empty();
+        if !first || !matches!(state.phase, Phase::Up) || !state.has_room(&self.limits) {
+            return self.line_up(guard, waker, queued).map(Started::Queued);
         }
         let Some(wire) = state.wire.as_deref_mut() else {
             return Err(Status::internal("a connection without a wire"));
@@ -149,7 +187,7 @@ impl Link {
             None
         } else {
             let Some((slot, number)) = state.slots.reserve() else {
-                return state.queue_up(waker, failures);
+                return self.line_up(guard, waker, queued).map(Started::Queued);
             };
             request.head.seq = number;
             Some(slot)
@@ -160,12 +198,15 @@ impl Link {
             && state.slots.waiting() == 0;
         let before = state.out.len();
         let mark: Mark = wire.begin(Head::Call(request.head), &mut state.out);
-        if let Err(status) = body(state.out.tail()) {
-            wire.abandon(mark, &mut state.out);
-            if let Some(slot) = slot {
-                state.slots.release(slot);
-            }
-            return Err(status);
+        // Users' code writes the body, and must not leave half a frame behind if it panics.
+        let failure = match catch_unwind(AssertUnwindSafe(|| body(state.out.tail()))) {
+            Ok(Ok(())) if state.out.tail().len() - mark.frame <= self.limits.message_bytes => None,
+            Ok(Ok(())) => Some(Ok(too_long(&mark, &mut state.out, &self.limits))),
+            Ok(Err(status)) => Some(Ok(status)),
+            Err(panic) => Some(Err(panic)),
+        };
+        if let Some(failure) = failure {
+            return Err(self.take_back(guard, mark, slot, queued, failure));
         }
         wire.end(mark, &mut state.out);
         let position = state.appended;
@@ -188,53 +229,149 @@ impl Link {
             wake = true;
         }
         let driver = if wake { state.driver.clone() } else { None };
-        drop(guard);
+        if let Some(queued) = queued {
+            self.pass_on(guard, Some(queued));
+        } else {
+            drop(guard);
+        }
         if let Some(driver) = driver {
             driver.wake();
         }
         Ok(slot.map_or(Started::Sent, Started::Waiting))
     }
 
+    /// The caller waits for a connection or for room, or learns that the attempt it waited for
+    /// failed.
+    #[cold]
+    fn line_up(
+        &self,
+        mut guard: MutexGuard<'_, State>,
+        waker: &Waker,
+        queued: Option<Queued>,
+    ) -> Result<Queued, Status> {
+        let state = &mut *guard;
+        let old = queued.and_then(|queued| state.queue.leave(queued.place));
+        let result = state.line_up(waker, queued);
+        let next = state.next(&self.limits);
+        drop(guard);
+        drop(old);
+        if let Some(next) = next {
+            next.wake();
+        }
+        let (queued, driver) = result?;
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        Ok(queued)
+    }
+
+    /// A caller got what it wanted, or leaves: whoever waits for what it does not need is called.
+    #[cold]
+    fn pass_on(&self, mut guard: MutexGuard<'_, State>, queued: Option<Queued>) {
+        let old = queued.and_then(|queued| guard.queue.leave(queued.place));
+        let next = guard.next(&self.limits);
+        drop(guard);
+        drop(old);
+        if let Some(next) = next {
+            next.wake();
+        }
+    }
+
+    /// The body could not be written: all is as if the call had never begun.
+    #[cold]
+    fn take_back(
+        &self,
+        mut guard: MutexGuard<'_, State>,
+        mark: Mark,
+        slot: Option<SlotId>,
+        queued: Option<Queued>,
+        failure: Result<Status, Box<dyn Any + Send>>,
+    ) -> Status {
+        let state = &mut *guard;
+        if let Some(wire) = state.wire.as_deref_mut() {
+            wire.abandon(mark, &mut state.out);
+        }
+        if let Some(slot) = slot {
+            state.slots.release(slot);
+        }
+        self.pass_on(guard, queued);
+        failure.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
     /// The result of a call that waits in a slot.
     #[inline]
     pub(crate) fn poll_reply(&self, slot: SlotId, waker: &Waker) -> Poll<Result<Reply, Status>> {
         let mut state = self.lock();
-        let Some(result) = state.slots.take(slot, waker) else { return Poll::Pending };
-        // Whoever waits for a slot may have this one.
-        let next = if state.queue.is_empty() { None } else { state.queue.pop() };
-        drop(state);
-        if let Some(next) = next {
-            next.wake();
+        match state.slots.take(slot, waker) {
+            Ok(result) => {
+                // Whoever waits for a slot may have this one.
+                if state.queue.waits() {
+                    self.pass_on(state, None);
+                }
+                Poll::Ready(result)
+            }
+            Err(old) => {
+                drop(state);
+                drop(old);
+                Poll::Pending
+            }
         }
-        Poll::Ready(result)
     }
 
     /// The call gave up; its slot is not used again before its reply has come.
     pub(crate) fn abandon(&self, slot: SlotId) {
-        self.lock().slots.abandon(slot);
-    }
-
-    /// Waits until the connection is open, or an attempt to open it has failed.
-    pub(crate) fn poll_ready(&self, waker: &Waker, failures: u64) -> Poll<Result<(), Status>> {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Up) {
-            return Poll::Ready(Ok(()));
-        }
-        match state.queue_up(waker, Some(failures)) {
-            Ok(_) => Poll::Pending,
-            Err(status) => Poll::Ready(Err(status)),
-        }
-    }
-
-    /// The last client handle is gone: the driver writes what is left and ends.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.phase = Phase::Closed;
-        let driver = state.driver.take();
-        drop(state);
+        let old = state.slots.abandon(slot);
+        // A closed client waits for its calls.
+        let driver = if matches!(state.phase, Phase::Closed) { state.driver.clone() } else { None };
+        self.pass_on(state, None);
+        drop(old);
         if let Some(driver) = driver {
             driver.wake();
         }
+    }
+
+    /// A caller leaves the line.
+    pub(crate) fn leave(&self, queued: Queued) {
+        self.pass_on(self.lock(), Some(queued));
+    }
+
+    /// Waits until the connection is open, or an attempt to open it has failed. `None`: it is open.
+    pub(crate) fn ready(
+        &self,
+        waker: &Waker,
+        queued: Option<Queued>,
+    ) -> Result<Option<Queued>, Status> {
+        let state = self.lock();
+        if matches!(state.phase, Phase::Up) {
+            self.pass_on(state, queued);
+            return Ok(None);
+        }
+        self.line_up(state, waker, queued).map(Some)
+    }
+
+    /// The client is closed, or its last handle is gone: nothing new may start, and the driver ends
+    /// when it has written what is left.
+    pub(crate) fn close(&self) {
+        let mut wakers = Vec::new();
+        let mut state = self.lock();
+        state.phase = Phase::Closed;
+        state.queue.call_all(&mut wakers);
+        wakers.extend(state.driver.take());
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ready when a closed client's driver has ended, or never began: whether all was written.
+    pub(crate) fn poll_closed(&self, waker: &Waker) -> Poll<bool> {
+        let mut state = self.lock();
+        if !self.started.load(Ordering::Acquire) {
+            return Poll::Ready(!state.unwritten);
+        }
+        if !state.closers.iter().any(|w| w.will_wake(waker)) {
+            state.closers.push(waker.clone());
+        }
+        Poll::Pending
     }
 
     /// Says where the server is.
@@ -248,31 +385,43 @@ impl Link {
 }
 
 impl State {
-    /// The caller waits for a connection or for room, or learns that the attempt it waited for
-    /// failed.
-    #[cold]
-    fn queue_up(&mut self, waker: &Waker, failures: Option<u64>) -> Result<Started, Status> {
-        if let (Some(seen), Some(failure)) = (failures, &self.failure)
-            && self.failures > seen
+    /// Whether one more call can be written, as far as slots and output go.
+    #[inline]
+    fn has_room(&self, limits: &Limits) -> bool {
+        let unwritten = self.appended.saturating_sub(self.written);
+        unwritten <= limits.client_output_bytes as u64 && self.slots.has_room()
+    }
+
+    /// Calls the next in line, if there is room for it. Called whenever there may be: room that
+    /// nobody is called for would never be taken.
+    pub(crate) fn next(&mut self, limits: &Limits) -> Option<Waker> {
+        let room = self.queue.waits() && matches!(self.phase, Phase::Up) && self.has_room(limits);
+        if room { self.queue.call() } else { None }
+    }
+
+    /// The place in the line, and the driver if it must be woken.
+    fn line_up(
+        &mut self,
+        waker: &Waker,
+        queued: Option<Queued>,
+    ) -> Result<(Queued, Option<Waker>), Status> {
+        if let (Some(queued), Some(failure)) = (queued, &self.failure)
+            && self.failures > queued.failures
             && !matches!(self.phase, Phase::Up)
         {
             return Err(failure.clone());
         }
         let driver = match self.phase {
-            Phase::Closed => return Err(Status::cancelled("the client is closed")),
+            Phase::Closed => return Err(closed()),
             Phase::Down => {
                 self.phase = Phase::Dialling;
                 self.driver.clone()
             }
             Phase::Dialling | Phase::Up => None,
         };
-        if !self.queue.iter().any(|w| w.will_wake(waker)) {
-            self.queue.push(waker.clone());
-        }
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-        Ok(Started::Queued)
+        let place = self.queue.enter(queued.map(|queued| queued.place), waker);
+        let failures = queued.map_or(self.failures, |queued| queued.failures);
+        Ok((Queued { place, failures }, driver))
     }
 
     /// One write by the caller itself; true if everything went out.
@@ -297,4 +446,19 @@ impl State {
 #[cold]
 pub(crate) fn expired(sent: Sent) -> Status {
     Status::new(Code::DeadlineExceeded, "no answer before the deadline").with_sent(sent)
+}
+
+#[cold]
+fn too_long(mark: &Mark, out: &mut Out, limits: &Limits) -> Status {
+    let (all, body) = (out.tail().len() - mark.frame, out.tail().len() - mark.body);
+    Status::resource_exhausted(format!(
+        "the argument has {body} bytes, the message {all}; the limit is {} (Limits::message_bytes)",
+        limits.message_bytes
+    ))
+}
+
+/// The status of calls on a client that was closed.
+#[cold]
+pub(crate) fn closed() -> Status {
+    Status::cancelled("the client is closed")
 }

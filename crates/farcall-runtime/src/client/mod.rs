@@ -4,6 +4,7 @@ mod call;
 mod driver;
 mod link;
 mod over;
+mod queue;
 mod slots;
 
 pub use call::{Call, CallMeta, Oneway};
@@ -14,18 +15,12 @@ use crate::{
     target::{Address, Target},
 };
 use bytes::Bytes;
-use call::To;
+use call::{To, start_driver};
 use farcall_core::{Compress, Format, Limits, Status, Value};
 use farcall_wire::sniff;
-use link::Link;
+use link::{Link, Queued};
 use over::Connector;
-use std::{
-    fmt,
-    future::poll_fn,
-    marker::PhantomData,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, future::poll_fn, marker::PhantomData, sync::Arc, task::Poll, time::Duration};
 
 /// A client of one server. Cheap to clone, shared by any number of tasks, over one connection that
 /// is opened when it is needed and reopened when it was lost.
@@ -40,18 +35,25 @@ pub struct Client {
 /// What the clones of a client hold together; the last one to go closes the connection.
 pub(crate) struct Handle {
     pub(crate) link: Arc<Link>,
-    connector: Mutex<Option<Connector>>,
-}
-
-impl Handle {
-    fn take_connector(&self) -> Option<Connector> {
-        self.connector.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         self.link.close();
+    }
+}
+
+/// A place in the line, until the connection is open.
+struct Ready<'l> {
+    link: &'l Link,
+    queued: Option<Queued>,
+}
+
+impl Drop for Ready<'_> {
+    fn drop(&mut self) {
+        if let Some(queued) = self.queued.take() {
+            self.link.leave(queued);
+        }
     }
 }
 
@@ -111,9 +113,8 @@ impl Client {
             meta: None,
             service: None,
         };
-        let link = Arc::new(Link::new(target, limits));
-        let connector = Mutex::new(Some(connector));
-        Client { handle: Arc::new(Handle { link, connector }), defaults }
+        let link = Arc::new(Link::new(target, limits, connector));
+        Client { handle: Arc::new(Handle { link }), defaults }
     }
 
     #[inline]
@@ -164,12 +165,33 @@ impl Client {
 
     /// Waits until the connection is open, for as long as one attempt takes.
     pub async fn ready(&self) -> Result<(), Status> {
+        let mut waits = Ready { link: self.link(), queued: None };
+        poll_fn(|cx| {
+            if waits.link.claim_driver() {
+                start_driver(&self.handle.link)?;
+            }
+            // The link takes the place in any case, and gives one back if the caller must wait.
+            waits.queued = waits.link.ready(cx.waker(), waits.queued.take())?;
+            if waits.queued.is_some() { Poll::Pending } else { Poll::Ready(Ok(())) }
+        })
+        .await
+    }
+
+    /// Closes the client, all its clones included: calls that are not on their way yet fail, calls
+    /// that wait for their replies are waited for, and so is the output, one-way calls included,
+    /// until it is written. All that for at most `Limits::call_time` (`Limits::drain_time`, if that
+    /// is none); an error says that it was not enough.
+    ///
+    /// A client that is dropped does the same, and nobody hears how it went.
+    pub async fn close(&self) -> Result<(), Status> {
         let link = self.link();
-        if link.claim_driver() {
-            self.handle.start_driver()?;
+        link.close();
+        match poll_fn(|cx| link.poll_closed(cx.waker())).await {
+            true => Ok(()),
+            false => Err(link.place(Status::deadline_exceeded(
+                "the client was closed before all its calls were written and answered",
+            ))),
         }
-        let failures = link.failures();
-        poll_fn(|cx| link.poll_ready(cx.waker(), failures)).await
     }
 
     /// Calls a method of a `#[service]`.

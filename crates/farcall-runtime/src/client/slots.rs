@@ -21,7 +21,10 @@ pub(crate) struct SlotId {
 pub(crate) struct Slots {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// Abandoned slots in their order, and some that have been freed since.
     abandoned: VecDeque<SlotId>,
+    /// Slots that are abandoned.
+    lost: usize,
     /// Slots that wait for a reply.
     waiting: usize,
     most: usize,
@@ -60,6 +63,7 @@ impl Slots {
             slots: Vec::new(),
             free: Vec::new(),
             abandoned: VecDeque::new(),
+            lost: 0,
             waiting: 0,
             most,
             // One index more than there are slots: the last is the one-way calls'.
@@ -71,7 +75,7 @@ impl Slots {
     /// Whether a call can take a slot.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        !self.free.is_empty() || self.slots.len() < self.most || !self.abandoned.is_empty()
+        !self.free.is_empty() || self.slots.len() < self.most || self.lost > 0
     }
 
     /// How many calls wait for a reply.
@@ -120,6 +124,7 @@ impl Slots {
             if slot.generation == id.generation && matches!(slot.state, State::Abandoned) {
                 slot.generation = slot.generation.wrapping_add(1);
                 slot.state = State::Free;
+                self.lost -= 1;
                 return Some(id.index);
             }
         }
@@ -159,6 +164,7 @@ impl Slots {
                 Some(waiting.waker)
             }
             State::Abandoned => {
+                self.lost -= 1;
                 self.free_slot(id);
                 None
             }
@@ -180,24 +186,29 @@ impl Slots {
         self.free.push(id.index);
     }
 
-    /// The result of a call, once; keeps the waker while there is none.
+    /// The result of a call, once. While there is none it keeps the waker, and gives back the one
+    /// it had: that one is to be dropped outside of the lock.
     #[inline]
-    pub(crate) fn take(&mut self, id: SlotId, waker: &Waker) -> Option<Result<Reply, Status>> {
+    pub(crate) fn take(
+        &mut self,
+        id: SlotId,
+        waker: &Waker,
+    ) -> Result<Result<Reply, Status>, Option<Waker>> {
         let slot = &mut self.slots[id.index as usize];
         match &mut slot.state {
             State::Waiting(waiting) => {
-                waiting.waker.clone_from(waker);
-                None
+                let same = waiting.waker.will_wake(waker);
+                Err((!same).then(|| std::mem::replace(&mut waiting.waker, waker.clone())))
             }
             State::Done(_) => {
                 let State::Done(result) = std::mem::replace(&mut slot.state, State::Free) else {
-                    return None;
+                    return Err(None);
                 };
                 self.free_slot(id);
-                Some(result)
+                Ok(result)
             }
-            State::Expired(..) => self.leave_expired(id).map(Err),
-            State::Free | State::Abandoned => None,
+            State::Expired(..) => self.leave_expired(id).map(Err).ok_or(None),
+            State::Free | State::Abandoned => Err(None),
         }
     }
 
@@ -220,6 +231,7 @@ impl Slots {
 
     /// Lines a slot up to be taken again when no other is left.
     fn forget(&mut self, id: SlotId) {
+        self.lost += 1;
         self.abandoned.push_back(id);
         // What was answered since is free already: keep the queue as short as the slots.
         if self.abandoned.len() > self.most {
@@ -231,19 +243,21 @@ impl Slots {
         }
     }
 
-    /// The call gave up.
-    pub(crate) fn abandon(&mut self, id: SlotId) {
+    /// The call gave up. Its waker is to be dropped outside of the lock.
+    pub(crate) fn abandon(&mut self, id: SlotId) -> Option<Waker> {
         let slot = &mut self.slots[id.index as usize];
         match slot.state {
             State::Waiting(_) => {
-                slot.state = State::Abandoned;
+                let old = std::mem::replace(&mut slot.state, State::Abandoned);
                 self.waiting -= 1;
                 self.forget(id);
+                return if let State::Waiting(waiting) = old { Some(waiting.waker) } else { None };
             }
             State::Expired(..) => drop(self.leave_expired(id)),
             State::Done(_) => self.free_slot(id),
             State::Free | State::Abandoned => {}
         }
+        None
     }
 
     /// Fails the calls whose deadline has passed, with what `status` makes of them, and tells the
@@ -263,8 +277,10 @@ impl Slots {
                 next = Some(next.map_or(deadline, |n| n.min(deadline)));
                 continue;
             }
-            wakers.push(waiting.waker.clone());
-            slot.state = State::Expired(status(waiting), false);
+            let expired = State::Expired(status(waiting), false);
+            if let State::Waiting(waiting) = std::mem::replace(&mut slot.state, expired) {
+                wakers.push(waiting.waker);
+            }
             self.waiting -= 1;
         }
         next
@@ -284,7 +300,10 @@ impl Slots {
                     let failed = status(waiting);
                     wakers.extend(self.settle(id, Err(failed)));
                 }
-                State::Abandoned => self.free_slot(id),
+                State::Abandoned => {
+                    self.lost -= 1;
+                    self.free_slot(id);
+                }
                 State::Expired(..) => {
                     if let State::Expired(_, answered) = &mut slot.state {
                         *answered = true;
@@ -294,5 +313,136 @@ impl Slots {
             }
         }
         self.abandoned.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use farcall_core::{Compress, Format, Meta};
+    use std::collections::HashMap;
+
+    fn reply(seq: u64) -> Reply {
+        let (meta, body) = (Meta::new(Bytes::new(), |_, _| {}), Bytes::new().into());
+        Reply { seq, error: None, format: Format::Raw, compress: Compress::None, meta, body }
+    }
+
+    /// What a call is, as simply as can be said.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Model {
+        Waiting,
+        Expired,
+        Done(u64),
+        Failed,
+    }
+
+    /// Random calls, replies (late and twice), deadlines, drops and lost connections, held against
+    /// a table of what every live call must see.
+    #[test]
+    fn slots_do_what_a_table_does() {
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut roll = move |sides: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random >> 11) as usize % sides
+        };
+        let status = |_: &Waiting| Status::cancelled("over");
+        for most in [1, 2, 3, 7, 8] {
+            let mut slots = Slots::new(most);
+            let mut live: Vec<(SlotId, u64, Model)> = Vec::new();
+            // Numbers whose replies may still come, of calls alive or not.
+            let mut wire: Vec<u64> = Vec::new();
+            let mut clock = Instant::now();
+            for _ in 0..20_000 {
+                let mut wakers = Vec::new();
+                match roll(10) {
+                    0..=2 => {
+                        let room = slots.has_room();
+                        let Some((id, number)) = slots.reserve() else {
+                            assert!(!room && live.len() == most);
+                            continue;
+                        };
+                        assert!(room && number < 1 << 31);
+                        assert!(live.iter().all(|(l, n, _)| *l != id && *n != number), "taken");
+                        if roll(8) == 0 {
+                            slots.release(id);
+                            continue;
+                        }
+                        let deadline = Some(clock + std::time::Duration::from_secs(roll(5) as u64));
+                        let waker = Waker::noop().clone();
+                        slots.wait(id, Waiting { waker, deadline, position: 0 });
+                        live.push((id, number, Model::Waiting));
+                        wire.push(number);
+                    }
+                    3..=5 if !wire.is_empty() => {
+                        let number = wire.swap_remove(roll(wire.len()));
+                        let woken = slots.complete(reply(number)).is_some();
+                        let call = live.iter_mut().find(|(_, n, _)| *n == number);
+                        let waited = call.is_some_and(|(_, _, model)| {
+                            let waited = *model == Model::Waiting;
+                            if waited {
+                                *model = Model::Done(number);
+                            }
+                            waited
+                        });
+                        assert_eq!(woken, waited);
+                        assert!(slots.complete(reply(number)).is_none(), "the same again");
+                    }
+                    6 | 7 if !live.is_empty() => {
+                        let at = roll(live.len());
+                        let (id, number, model) = live[at];
+                        if roll(3) == 0 {
+                            slots.abandon(id);
+                            live.swap_remove(at);
+                            continue;
+                        }
+                        match (slots.take(id, Waker::noop()), model) {
+                            (Err(_), Model::Waiting) => continue,
+                            (Ok(Ok(reply)), Model::Done(seq)) => assert_eq!(reply.seq, seq),
+                            (Ok(Err(_)), Model::Expired | Model::Failed) => {}
+                            (got, model) => panic!("{got:?} for {model:?} {number}"),
+                        }
+                        live.swap_remove(at);
+                    }
+                    8 => {
+                        clock += std::time::Duration::from_secs(1);
+                        let next = slots.expire(clock, &mut wakers, status);
+                        let waiting = live.iter().filter(|l| l.2 == Model::Waiting).count();
+                        assert_eq!(waiting, slots.waiting() + wakers.len());
+                        for (id, _, model) in &mut live {
+                            let state = &slots.slots[id.index as usize].state;
+                            if matches!(state, State::Expired(..)) && *model == Model::Waiting {
+                                *model = Model::Expired;
+                            }
+                        }
+                        assert_eq!(next.is_some(), slots.waiting() > 0);
+                    }
+                    9 if roll(20) == 0 => {
+                        slots.fail_all(&mut wakers, status);
+                        wire.clear();
+                        for (_, _, model) in &mut live {
+                            if *model == Model::Waiting {
+                                *model = Model::Failed;
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+                let waiting = live.iter().filter(|l| l.2 == Model::Waiting).count();
+                assert_eq!(slots.waiting(), waiting);
+                assert!(slots.abandoned.len() <= most, "bounded");
+                let lost = slots.slots.iter().filter(|s| matches!(s.state, State::Abandoned));
+                assert_eq!(slots.lost, lost.count());
+                let held: HashMap<_, _> = live.iter().map(|l| (l.0.index, l.2)).collect();
+                assert_eq!(held.len(), live.len(), "one call, one slot");
+                assert_eq!(
+                    slots.slots.len(),
+                    slots.free.len() + slots.lost + live.len(),
+                    "lost one"
+                );
+            }
+        }
     }
 }

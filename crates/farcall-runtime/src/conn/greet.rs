@@ -19,6 +19,7 @@ impl Conn {
                     protocol: protocol.name(),
                     closed: AtomicBool::new(false),
                     router: self.shared.router.clone(),
+                    away: self.shared.away.clone(),
                 });
                 Ok(true)
             }

@@ -4,6 +4,7 @@ use crate::server::{Reply, Running};
 use farcall_core::{MethodId, Status, Ticket};
 use std::{
     future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -16,7 +17,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// What a connection shares with the handlers it is waiting for, and with whoever drains the server.
+/// What a connection shares with the handlers it is waiting for, and with whoever drains the
+/// server.
 #[derive(Default)]
 pub(crate) struct Late(Mutex<State>);
 
@@ -24,7 +26,19 @@ pub(crate) struct Late(Mutex<State>);
 struct State {
     home: Vec<Homecomer>,
     waker: Option<Waker>,
-    draining: bool,
+    stop: Stop,
+}
+
+/// What whoever ends the server wants of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Nothing.
+    #[default]
+    No,
+    /// To finish what runs and to close.
+    Drain,
+    /// To close now: it was given time enough.
+    Cut,
 }
 
 /// A call whose handler is done, or never will be.
@@ -55,21 +69,21 @@ impl Late {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes who came home, leaves the waker for those who will, and tells whether to drain.
+    /// Takes who came home, leaves the waker for those who will, and tells whether to stop.
     #[inline]
-    pub(crate) fn collect(&self, cx: &Context<'_>, into: &mut Vec<Homecomer>) -> bool {
+    pub(crate) fn collect(&self, cx: &Context<'_>, into: &mut Vec<Homecomer>) -> Stop {
         let mut state = self.lock();
         if !state.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
             state.waker = Some(cx.waker().clone());
         }
         std::mem::swap(&mut state.home, into);
-        state.draining
+        state.stop
     }
 
-    /// Tells the connection to finish what runs and to close.
-    pub(crate) fn drain(&self) {
+    /// Tells the connection to finish what runs and to close, or to close now.
+    pub(crate) fn stop(&self, how: Stop) {
         let mut state = self.lock();
-        state.draining = true;
+        state.stop = how;
         let waker = state.waker.clone();
         drop(state);
         if let Some(waker) = waker {
@@ -89,17 +103,40 @@ impl Late {
     }
 }
 
-/// Runs a handler as a task. Whatever becomes of it, it comes home; `count` is one lower then.
+/// One of the calls that wait on a server: counted as long as this lives.
+pub(crate) struct Busy(Arc<AtomicUsize>);
+
+impl Busy {
+    /// Counts one more.
+    pub(crate) fn new(count: &Arc<AtomicUsize>) -> Busy {
+        count.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(count))
+    }
+
+    /// How many there are, this one included.
+    pub(crate) fn all(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs a handler as a task. Whatever becomes of it, it comes home.
 pub(crate) fn send_out(
     late: Arc<Late>,
-    count: Arc<AtomicUsize>,
+    busy: Busy,
     slot: usize,
     ticket: Ticket,
     to: MethodId,
     deadline: Option<Instant>,
     run: Pin<Box<dyn Running>>,
 ) -> AbortHandle {
-    let mut away = Away { late, count, slot, ticket, to, run: Some(run), failed: None };
+    let mut away =
+        Away { late, busy: Some(busy), slot, ticket, to, run: Some(run), end: End::Stopped };
     let task = async move {
         let finished = {
             let run = poll_fn(|cx| match &mut away.run {
@@ -108,11 +145,7 @@ pub(crate) fn send_out(
             });
             within(deadline, run).await
         };
-        if !finished {
-            // The handler is dropped where it waits: nobody listens any more.
-            away.run = None;
-            away.failed = Some(Status::deadline_exceeded("the caller's deadline has passed"));
-        }
+        away.end = if finished { End::Finished } else { End::Late };
         drop(away);
     };
     tokio::spawn(task).abort_handle()
@@ -128,26 +161,44 @@ async fn within(deadline: Option<Instant>, run: impl Future<Output = ()>) -> boo
     }
 }
 
-/// A call that is away from its connection. Dropping it sends it home: also when its task is aborted
-/// or the runtime shuts down, a slot is never lost.
+/// A call that is away from its connection. Dropping it sends it home: also when its task is
+/// aborted or the runtime shuts down, a slot is never lost.
 struct Away {
     late: Arc<Late>,
-    count: Arc<AtomicUsize>,
+    busy: Option<Busy>,
     slot: usize,
     ticket: Ticket,
     to: MethodId,
     run: Option<Pin<Box<dyn Running>>>,
-    failed: Option<Status>,
+    end: End,
+}
+
+/// How a handler that was away came to its end.
+enum End {
+    Finished,
+    /// Its caller's deadline passed.
+    Late,
+    /// It was stopped: its connection is closed, or its runtime ends.
+    Stopped,
 }
 
 impl Drop for Away {
     fn drop(&mut self) {
-        let outcome = match (self.run.take(), self.failed.take()) {
-            (Some(run), None) => Outcome::Done(run),
-            (_, Some(status)) => Outcome::Failed(status),
-            (None, None) => Outcome::Failed(Status::cancelled("the call was abandoned")),
+        // A handler that is not done is dropped here and now, not where its answer would have been
+        // written: nobody listens any more, and it may hold what others wait for.
+        let stopped = |run, status| {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(run)));
+            Outcome::Failed(status)
         };
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        let outcome = match (self.run.take(), &self.end) {
+            (Some(run), End::Finished) => Outcome::Done(run),
+            (run, End::Late) => {
+                stopped(run, Status::deadline_exceeded("the caller's deadline has passed"))
+            }
+            (run, _) => stopped(run, Status::cancelled("the call was abandoned")),
+        };
+        // Counted no more before its answer can bring the next call.
+        drop(self.busy.take());
         let Away { slot, ticket, to, .. } = *self;
         self.late.arrive(Homecomer { slot, ticket, to, outcome });
     }

@@ -10,9 +10,10 @@ mod scratch;
 mod slots;
 mod timing;
 
-pub(crate) use late::Late;
+pub(crate) use late::{Busy, Late, Stop};
 
 use crate::{
+    clock::after,
     net::Stream,
     server::{ConnInfo, Cx, Reply, Shared},
 };
@@ -57,7 +58,9 @@ pub(crate) struct Conn {
     unfed: bool,
     /// The peer has sent its last byte.
     ended: bool,
-    draining: bool,
+    /// The transport keeps bytes that it was given.
+    flushing: bool,
+    leaving: Leaving,
     home: Vec<Homecomer>,
 }
 
@@ -85,6 +88,18 @@ impl fmt::Display for Close {
     }
 }
 
+/// How far a connection is in leaving.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    No,
+    /// It is not read any more, unless a message has begun.
+    Yes,
+    /// It is read for the sake of that message.
+    Reading,
+    /// That message is complete; what follows it is not waited for.
+    Read,
+}
+
 /// What is left of a turn.
 struct Budget {
     calls: usize,
@@ -101,6 +116,7 @@ impl Conn {
             protocol: "",
             closed: AtomicBool::new(false),
             router: shared.router.clone(),
+            away: shared.away.clone(),
         });
         Conn {
             stream,
@@ -115,7 +131,8 @@ impl Conn {
             need: 0,
             unfed: false,
             ended: false,
-            draining: false,
+            flushing: false,
+            leaving: Leaving::No,
             home: Vec::new(),
             shared,
         }
@@ -132,12 +149,14 @@ impl Conn {
 
     /// One turn: bring home, start what was cut, cut what was read, write, read.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
-        self.bring_home(cx);
+        if self.bring_home(cx) == Stop::Cut {
+            return Poll::Ready(Close::Time("Limits::drain_time"));
+        }
         let now = Instant::now();
         let mut budget = Budget {
             calls: self.limits().turn_calls,
             bytes: self.limits().turn_bytes,
-            until: now + self.limits().turn_time,
+            until: after(now, self.limits().turn_time),
             over: false,
         };
         loop {
@@ -154,7 +173,11 @@ impl Conn {
                 return Poll::Pending;
             }
             if self.finished() {
-                return Poll::Ready(Close::Done);
+                if self.stream.write.poll_close(cx).is_ready() {
+                    return Poll::Ready(Close::Done);
+                }
+                self.flushing = true;
+                break;
             }
             if self.blocked() {
                 break;
@@ -163,7 +186,7 @@ impl Conn {
                 // Writing made room for what was held back.
                 continue;
             }
-            if self.ended || (self.draining && self.need == 0) {
+            if self.deaf() {
                 break;
             }
             match self.read(cx, &mut budget) {
@@ -176,11 +199,22 @@ impl Conn {
         self.rest(cx)
     }
 
+    /// Nothing more is read.
+    fn deaf(&self) -> bool {
+        self.ended
+            || match self.leaving {
+                Leaving::No => false,
+                Leaving::Yes | Leaving::Reading => self.need == 0,
+                Leaving::Read => true,
+            }
+    }
+
     /// Everything was said and done.
     fn finished(&self) -> bool {
-        (self.ended || (self.draining && self.need == 0))
+        self.deaf()
             && self.slots.taken() == 0
             && self.out.is_empty()
+            && !self.flushing
             && self.parked.is_empty()
             && !self.unfed
     }
@@ -191,9 +225,12 @@ impl Conn {
             || self.out.len() > self.limits().output_bytes
     }
 
-    fn bring_home(&mut self, cx: &Context<'_>) {
+    fn bring_home(&mut self, cx: &Context<'_>) -> Stop {
         let mut home = std::mem::take(&mut self.home);
-        self.draining |= self.late.collect(cx, &mut home);
+        let stop = self.late.collect(cx, &mut home);
+        if stop != Stop::No && self.leaving == Leaving::No {
+            self.leaving = Leaving::Yes;
+        }
         if !home.is_empty() {
             scratch::lend_tail(&mut self.out);
         }
@@ -213,12 +250,13 @@ impl Conn {
             });
         }
         self.home = home;
+        stop
     }
 
     /// Starts what was cut and cuts what was read, until nothing is left, nothing may start, or the
     /// turn is over.
     fn work(&mut self, budget: &mut Budget, now: Instant) -> Result<(), Broken> {
-        while !self.parked.is_empty() && !self.blocked() {
+        while !self.parked.is_empty() && !self.blocked() && !budget.over {
             if let Some(event) = self.parked.pop_front() {
                 self.start(event, budget, now);
             }
@@ -237,6 +275,7 @@ impl Conn {
             let most = budget.calls.min(free).max(1);
             let Some(wire) = self.wire.as_deref_mut() else { break };
             let router = &*self.shared.router;
+            let before = self.input.len();
             match wire.feed(&mut self.input, &mut self.out, router, &mut events, most) {
                 Ok(Fed::Full) => {}
                 Ok(Fed::Hungry { need }) => {
@@ -248,11 +287,14 @@ impl Conn {
                     result = Err(broken);
                 }
             }
-            if !events.is_empty() {
-                self.timing.message_done();
+            if self.input.len() < before {
+                self.timing.message_done(!events.is_empty());
+                if self.leaving == Leaving::Reading {
+                    self.leaving = Leaving::Read;
+                }
             }
             for event in events.drain(..) {
-                if self.out.len() > self.limits().output_bytes {
+                if budget.over || self.out.len() > self.limits().output_bytes {
                     self.parked.push_back(event);
                 } else {
                     self.start(event, budget, now);
@@ -279,7 +321,7 @@ impl Conn {
         let Some(wire) = self.wire.as_deref_mut() else { return };
         let Call { ticket, to, timeout, meta, body } = call;
         let entry = self.shared.router.entry(to);
-        let deadline = timeout.map(|t| now + t);
+        let deadline = timeout.map(|t| after(now, t));
         let mut later = None;
         let reply = Reply {
             wire,
@@ -296,14 +338,17 @@ impl Conn {
         }
         let conn = Arc::clone(&self.info);
         let cx = Cx { conn, to, meta, deadline, reply_meta: Mutex::new(Vec::new()) };
-        let before = Instant::now();
-        entry.method.start(cx, body, self.shared.spawn, reply);
-        let after = Instant::now();
-        let held = after - before;
-        if held > self.shared.limits.hold_time {
-            self.shared.held(entry, held);
-        }
-        budget.over |= after >= budget.until;
+        // The clock is read around the handler alone, and once more only where it did not run here.
+        let ended = match entry.method.start(cx, body, self.shared.spawn, reply) {
+            Some(ran) => {
+                if ran.ended - ran.began > self.shared.limits.hold_time {
+                    self.shared.held(entry, ran.ended - ran.began);
+                }
+                ran.ended
+            }
+            None => Instant::now(),
+        };
+        budget.over |= ended >= budget.until;
         if let Some(run) = later {
             self.leave(ticket, to, deadline, run);
         }
@@ -317,15 +362,14 @@ impl Conn {
         deadline: Option<Instant>,
         run: Pin<Box<dyn crate::server::Running>>,
     ) {
-        if self.shared.away.fetch_add(1, Ordering::Relaxed) >= self.limits().calls {
-            self.shared.away.fetch_sub(1, Ordering::Relaxed);
+        let busy = Busy::new(&self.shared.away);
+        if busy.all() > self.limits().calls {
             let text = "too many calls are waiting on this server (Limits::calls)";
             return self.refuse_call(&ticket, to, &Status::resource_exhausted(text));
         }
         let slot = self.slots.take();
         let late = Arc::clone(&self.late);
-        let count = Arc::clone(&self.shared.away);
-        let handle = late::send_out(late, count, slot, ticket, to, deadline, run);
+        let handle = late::send_out(late, busy, slot, ticket, to, deadline, run);
         // What wants no answer is finished even when its caller is gone; the rest is stopped then.
         if !ticket.oneway {
             self.slots.fill(slot, handle);
@@ -364,6 +408,9 @@ impl Conn {
 
     /// Writes until all is written or the peer must read first.
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.out.is_empty() && !self.flushing {
+            return Ok(());
+        }
         while !self.out.is_empty() {
             let mut chunks = [IoSlice::new(&[]); 16];
             let count = self.out.slices(&mut chunks);
@@ -377,12 +424,16 @@ impl Conn {
                 Poll::Pending => return Ok(()),
             }
         }
+        self.flushing = self.stream.write.poll_flush(cx)?.is_pending();
         Ok(())
     }
 
     fn read(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Poll<io::Result<usize>> {
         if self.input.is_empty() && self.stream.read.poll_ready(cx)?.is_pending() {
             return Poll::Pending;
+        }
+        if self.leaving == Leaving::Yes {
+            self.leaving = Leaving::Reading;
         }
         scratch::lend_input(&mut self.input);
         if self.input.capacity() - self.input.len() < READ_BYTES / 16 || self.need > READ_BYTES {
@@ -411,7 +462,7 @@ impl Conn {
         let state = timing::State {
             silent: self.wire.is_none() && self.input.is_empty(),
             begun: begun && !self.blocked(),
-            unwritten: !self.out.is_empty(),
+            unwritten: !self.out.is_empty() || self.flushing,
             busy: self.slots.taken() > 0,
         };
         self.timing.rest(cx, state, &self.shared.limits).map(Close::Time)
@@ -427,7 +478,9 @@ impl Future for Conn {
             Poll::Pending => Poll::Pending,
             Poll::Ready(close) => {
                 this.shared.closed(&this.info, &close);
-                this.stream.write.close();
+                if !matches!(close, Close::Done) {
+                    let _ = this.stream.write.poll_close(cx);
+                }
                 Poll::Ready(())
             }
         }

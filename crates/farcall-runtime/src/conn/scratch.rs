@@ -49,7 +49,7 @@ pub(crate) fn lend_tail(out: &mut Out) {
 /// Takes an empty tail back.
 pub(crate) fn return_tail(out: &mut Out) {
     let tail = std::mem::take(out.tail());
-    if tail.capacity() > 0 {
+    if tail.capacity() > 0 && tail.capacity() <= 4 * READ_BYTES {
         SCRATCH.with_borrow_mut(|s| s.tail = Some(tail));
     }
 }

@@ -1,6 +1,6 @@
 //! The time limits of one connection, kept by a single timer that is set only while one applies.
 
-use crate::clock::Alarm;
+use crate::clock::{Alarm, after};
 use farcall_core::Limits;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
@@ -54,10 +54,10 @@ impl Timing {
         }
     }
 
-    /// A message was complete.
-    pub(super) fn message_done(&mut self) {
+    /// A message was complete: one that counts as activity, or a heartbeat.
+    pub(super) fn message_done(&mut self, active: bool) {
         self.begun = None;
-        self.done = true;
+        self.done |= active;
     }
 
     /// Waits for the next limit that applies; ready with its name when it has passed.
@@ -75,13 +75,14 @@ impl Timing {
             return self.listen(cx);
         }
         let now = Instant::now();
-        if std::mem::take(&mut self.done) {
+        // A call that runs longer than a connection may be idle does not make it idle.
+        if std::mem::take(&mut self.done) | state.busy {
             self.calm_since = now;
         }
         let mut next: Option<Instant> = None;
         let mut until = |at: Instant| next = Some(next.map_or(at, |n: Instant| n.min(at)));
         if state.silent {
-            let end = self.calm_since + limits.silence;
+            let end = after(self.calm_since, limits.silence);
             if now >= end {
                 return Poll::Ready("Limits::silence");
             }
@@ -89,14 +90,14 @@ impl Timing {
         }
         if state.begun {
             let (since, bytes) = *self.begun.get_or_insert((now, 0));
-            if now >= since + limits.head_time {
+            if now >= after(since, limits.head_time) {
                 // Large bodies may take long, but not for ever: each period must bring its share.
                 if bytes < limits.message_bytes / 1024 {
                     return Poll::Ready("Limits::head_time");
                 }
                 self.begun = Some((now, 0));
             }
-            until(self.begun.map_or(now, |b| b.0) + limits.head_time);
+            until(after(self.begun.map_or(now, |b| b.0), limits.head_time));
         } else {
             self.begun = None;
         }
@@ -104,7 +105,7 @@ impl Timing {
             if std::mem::take(&mut self.wrote) {
                 self.stalled = Some(now);
             }
-            let end = *self.stalled.get_or_insert(now) + limits.write_stall;
+            let end = after(*self.stalled.get_or_insert(now), limits.write_stall);
             if now >= end {
                 return Poll::Ready("Limits::write_stall");
             }
@@ -118,7 +119,7 @@ impl Timing {
             && !state.unwritten
             && !state.busy
         {
-            let end = self.calm_since + idle;
+            let end = after(self.calm_since, idle);
             if now >= end {
                 return Poll::Ready("Limits::idle");
             }

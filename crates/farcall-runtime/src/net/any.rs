@@ -6,7 +6,7 @@ use std::{
     io::{self, IoSlice},
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll},
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadHalf as IoRead, WriteHalf as IoWrite};
 
@@ -40,14 +40,14 @@ struct Write<T>(Mutex<IoWrite<T>>);
 impl<T: AsyncWrite + Send> WriteHalf for Write<T> {
     fn poll_write(&self, cx: &mut Context<'_>, chunks: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let mut io = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = ready!(Pin::new(&mut *io).poll_write_vectored(cx, chunks))?;
-        // Streams with buffers of their own keep bytes back until they are flushed. If that waits, the
-        // task is woken and flushes with the next write or never needs to: the bytes count as written.
-        let _ = Pin::new(&mut *io).poll_flush(cx)?;
-        Poll::Ready(Ok(written))
+        Pin::new(&mut *io).poll_write_vectored(cx, chunks)
     }
-    fn close(&self) {
+    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut io = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = Pin::new(&mut *io).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        Pin::new(&mut *io).poll_flush(cx)
+    }
+    fn poll_close(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut io = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(&mut *io).poll_shutdown(cx).map(drop)
     }
 }

@@ -130,8 +130,9 @@ impl WriteHalf for Writer {
     fn try_write(&self, chunks: &[IoSlice<'_>]) -> io::Result<usize> {
         self.write(chunks, None)
     }
-    fn close(&self) {
+    fn poll_close(&self, _: &mut Context<'_>) -> Poll<()> {
         self.0.close();
+        Poll::Ready(())
     }
 }
 

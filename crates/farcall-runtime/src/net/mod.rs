@@ -34,8 +34,13 @@ pub(crate) trait WriteHalf: Send + Sync {
         let _ = chunks;
         Err(io::ErrorKind::WouldBlock.into())
     }
+    /// Hands on what the transport itself keeps back. Ready at once where it keeps nothing.
+    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = cx;
+        Poll::Ready(Ok(()))
+    }
     /// Says that nothing more will be written. The peer reads what is on its way, then the end.
-    fn close(&self);
+    fn poll_close(&self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// A connection's two halves, and who is at the other end.

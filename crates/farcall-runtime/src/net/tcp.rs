@@ -58,10 +58,11 @@ impl WriteHalf for Write {
     fn try_write(&self, chunks: &[IoSlice<'_>]) -> io::Result<usize> {
         self.0.try_write_vectored(chunks)
     }
-    fn close(&self) {
-        // Dropping the owned half shuts the direction down as well; this is for a stream whose halves
-        // live on while the peer finishes.
+    fn poll_close(&self, _: &mut Context<'_>) -> Poll<()> {
+        // Dropping the owned half shuts the direction down as well; this is for a stream whose
+        // halves live on while the peer finishes.
         let _ = socket_of(&self.0).shutdown(std::net::Shutdown::Write);
+        Poll::Ready(())
     }
 }
 

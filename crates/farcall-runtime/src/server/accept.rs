@@ -27,10 +27,11 @@ impl fmt::Display for Listener {
 }
 
 impl Listener {
-    async fn accept(&self) -> io::Result<Stream> {
+    /// The next connection; none if it was lost while it was accepted.
+    async fn accept(&self) -> io::Result<Option<Stream>> {
         match self {
-            Listener::Tcp(listener) => net::adopt(listener.accept().await?.0),
-            Listener::Memory(listener) => Ok(poll_fn(|cx| listener.poll_accept(cx)).await),
+            Listener::Tcp(listener) => Ok(net::adopt(listener.accept().await?.0).ok()),
+            Listener::Memory(listener) => Ok(Some(poll_fn(|cx| listener.poll_accept(cx)).await)),
         }
     }
 }
@@ -48,7 +49,8 @@ async fn accept_on(listener: Listener, shared: Arc<Shared>) {
     let mut pause = BACK_OFF.0;
     loop {
         match listener.accept().await {
-            Ok(stream) => {
+            Ok(None) => {}
+            Ok(Some(stream)) => {
                 pause = BACK_OFF.0;
                 let peer = stream.peer.clone();
                 match shared.admit(stream) {

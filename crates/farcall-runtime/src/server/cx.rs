@@ -7,7 +7,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -19,10 +19,12 @@ pub(crate) struct ConnInfo {
     pub(crate) protocol: &'static str,
     pub(crate) closed: AtomicBool,
     pub(crate) router: Arc<Router>,
+    /// How many calls wait on the whole server.
+    pub(crate) away: Arc<AtomicUsize>,
 }
 
-/// The context of a call: who calls, over what, until when, with which metadata; and the metadata that
-/// goes back. A method that wants it takes `cx: &Cx` as its first parameter.
+/// The context of a call: who calls, over what, until when, with which metadata; and the metadata
+/// that goes back. A method that wants it takes `cx: &Cx` as its first parameter.
 pub struct Cx {
     pub(crate) conn: Arc<ConnInfo>,
     pub(crate) to: MethodId,

@@ -1,6 +1,11 @@
 //! Where types are erased: a method is generic until it is registered, and one virtual call after.
 
-use super::{cx::Cx, reply::Reply, router::Entry};
+use super::{
+    cx::Cx,
+    reply::{Reply, panicked},
+    router::Entry,
+};
+use crate::conn::Busy;
 use farcall_core::{Body, Put, Status, Take};
 use pin_project_lite::pin_project;
 use std::{
@@ -11,7 +16,7 @@ use std::{
     sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
 };
-use tokio::task;
+use tokio::{task, time::Instant};
 
 /// A method's names and how it runs. Made by `#[service]`.
 #[derive(Debug)]
@@ -92,7 +97,21 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// A registered method: types erased.
 pub(crate) trait Method: Send + Sync {
     /// Decodes, runs, and answers or leaves the handler for later. `spawn`: do not poll in place.
-    fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>);
+    /// Tells when the handler ran here, if it did.
+    fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>) -> Option<Ran>;
+}
+
+/// When a handler ran in place. Unfolding, decoding and encoding are not the handler's time.
+pub(crate) struct Ran {
+    pub(crate) began: Instant,
+    pub(crate) ended: Instant,
+}
+
+impl Ran {
+    #[inline]
+    fn since(began: Instant) -> Option<Ran> {
+        Some(Ran { began, ended: Instant::now() })
+    }
 }
 
 /// A handler at work, or done and not yet answered: one box for both, so that a call which waits
@@ -120,20 +139,28 @@ where
     F: Fn(Cx, Req) -> Fut + Send + Sync,
     Fut: Future<Output = (Cx, Result<Resp, E>)> + Send + 'static,
 {
-    fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>) {
+    fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>) -> Option<Ran> {
         let request = match reply.decode::<Req>(body, self.info.argument) {
             Ok(request) => request,
-            Err(status) => return reply.fail(&status, &[]),
+            Err(status) => return refuse(reply, &status),
         };
         let mut run = Box::pin(Run { future: Some((self.run)(cx, request)), done: None });
-        // The first poll has a waker of its own: a handler that waits moves to a task, which polls it
-        // again with the right one, and this connection is not woken for nothing.
+        // The first poll has a waker of its own: a handler that waits moves to a task, which polls
+        // it again with the right one, and this connection is not woken for nothing.
         let first = &mut Context::from_waker(Waker::noop());
-        if !spawn && !self.info.spawn && run.as_mut().poll_run(first).is_ready() {
+        if spawn || self.info.spawn {
+            reply.later(run);
+            return None;
+        }
+        let began = Instant::now();
+        let ready = run.as_mut().poll_run(first).is_ready();
+        let ran = Ran::since(began);
+        if ready {
             run.as_mut().answer(reply);
         } else {
             reply.later(run);
         }
+        ran
     }
 }
 
@@ -155,17 +182,19 @@ where
     fn poll_run(self: Pin<&mut Self>, waker: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        // tokio's budget belongs to the task: after some operations in one turn, ready resources would
-        // answer "pending" and calls would become tasks for nothing. The turn is bounded elsewhere.
+        // tokio's budget belongs to the task: after some operations in one turn, ready resources
+        // would answer "pending" and calls would become tasks for nothing. The turn is bounded
+        // elsewhere.
         let polled =
             catch_unwind(AssertUnwindSafe(|| pin!(task::coop::unconstrained(future)).poll(waker)));
-        match polled {
+        let done = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(done)) => *this.done = Some(done),
-            // The panic hook has said what happened; nothing of it crosses the wire.
-            Err(_) => *this.done = None,
-        }
-        this.future.set(None);
+            Ok(Poll::Ready(done)) => Some(done),
+            Err(_) => None,
+        };
+        // Dropping the future is the handler's code as well.
+        let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
+        *this.done = done.filter(|_| dropped.is_ok());
         Poll::Ready(())
     }
 
@@ -183,13 +212,17 @@ fn finish<Resp: Put, E: Into<Status>>(cx: &Cx, result: Result<Resp, E>, reply: R
     let meta = cx.reply_meta.lock().unwrap_or_else(PoisonError::into_inner);
     match result {
         Ok(value) => reply.ok(&value, &meta),
-        Err(error) => reply.fail(&error.into(), &meta),
+        Err(error) => {
+            let status = catch_unwind(AssertUnwindSafe(|| error.into()));
+            reply.fail(&status.unwrap_or_else(|_| panicked()), &meta);
+        }
     }
 }
 
 #[cold]
-fn panicked() -> Status {
-    Status::internal("[service internal error]: the handler panicked")
+fn refuse(reply: Reply<'_>, status: &Status) -> Option<Ran> {
+    reply.fail(status, &[]);
+    None
 }
 
 struct Direct<F, Req, Resp, E> {
@@ -205,15 +238,19 @@ where
     E: Into<Status> + Send + 'static,
     F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync,
 {
-    fn start(&self, cx: Cx, body: Body, _spawn: bool, reply: Reply<'_>) {
+    fn start(&self, cx: Cx, body: Body, _spawn: bool, reply: Reply<'_>) -> Option<Ran> {
         let request = match reply.decode::<Req>(body, self.info.argument) {
             Ok(request) => request,
-            Err(status) => return reply.fail(&status, &[]),
+            Err(status) => return refuse(reply, &status),
         };
-        match catch_unwind(AssertUnwindSafe(|| (self.run)(&cx, request))) {
+        let began = Instant::now();
+        let result = catch_unwind(AssertUnwindSafe(|| (self.run)(&cx, request)));
+        let ran = Ran::since(began);
+        match result {
             Ok(result) => finish(&cx, result, reply),
             Err(_) => reply.fail(&panicked(), &[]),
         }
+        ran
     }
 }
 
@@ -230,19 +267,23 @@ where
     E: Into<Status> + Send + 'static,
     F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync + 'static,
 {
-    fn start(&self, cx: Cx, body: Body, _spawn: bool, reply: Reply<'_>) {
+    fn start(&self, cx: Cx, body: Body, _spawn: bool, reply: Reply<'_>) -> Option<Ran> {
         let request = match reply.decode::<Req>(body, self.info.argument) {
             Ok(request) => request,
-            Err(status) => return reply.fail(&status, &[]),
+            Err(status) => return refuse(reply, &status),
         };
         let run = Arc::clone(&self.run);
-        let work = task::spawn_blocking(move || {
-            let result = run(&cx, request);
-            (cx, result)
-        });
         // A panic of the work comes out of the join handle; raising it again lets `Run` treat it as
         // every other.
         let future = async move {
+            // The work cannot be stopped: it counts as a waiting call of its own, for as long as it
+            // lasts, because its caller's may end sooner.
+            let busy = Busy::new(&cx.conn.away);
+            let work = task::spawn_blocking(move || {
+                let result = run(&cx, request);
+                drop(busy);
+                (cx, result)
+            });
             match work.await {
                 Ok(done) => done,
                 Err(error) => match error.try_into_panic() {
@@ -252,5 +293,6 @@ where
             }
         };
         reply.later(Box::pin(Run { future: Some(future), done: None }));
+        None
     }
 }

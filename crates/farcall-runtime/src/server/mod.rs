@@ -13,7 +13,8 @@ pub use method::{MethodInfo, Methods, Service, block_on};
 pub(crate) use reply::{Reply, Rules};
 
 use crate::{
-    conn::{Close, Conn, Late},
+    conn::{Close, Conn, Late, Stop},
+    limits::sane,
     net::{self, Stream},
     target::Listen,
 };
@@ -37,8 +38,8 @@ use tokio::{
 
 /// A server that is being built.
 ///
-/// Every protocol is on unless [`speak`](Server::speak) names fewer. Errors of building (two methods of
-/// one name, an unknown protocol) come out of [`listen`](Server::listen).
+/// Every protocol is on unless [`speak`](Server::speak) names fewer. Errors of building (two
+/// methods of one name, an unknown protocol) come out of [`listen`](Server::listen).
 #[derive(Default)]
 pub struct Server {
     entries: Vec<Entry>,
@@ -77,8 +78,8 @@ impl Server {
         self
     }
 
-    /// Makes every handler a task from the start, instead of polling it first where the bytes arrived:
-    /// for code that computes long or blocks.
+    /// Makes every handler a task from the start, instead of polling it first where the bytes
+    /// arrived: for code that computes long or blocks.
     #[must_use]
     pub fn spawn_handlers(mut self) -> Server {
         self.spawn = true;
@@ -110,8 +111,8 @@ impl Server {
     /// Serves in this process, without a port: `ArithClient::over(server.memory())`.
     ///
     /// # Panics
-    /// When two methods have one name, or [`speak`](Server::speak) named a protocol that is not built:
-    /// [`listen`](Server::listen) reports the same as an error.
+    /// When two methods have one name, or [`speak`](Server::speak) named a protocol that is not
+    /// built: [`listen`](Server::listen) reports the same as an error.
     pub fn memory(self) -> Memory {
         match self.freeze() {
             Ok(shared) => Memory { shared },
@@ -131,14 +132,16 @@ impl Server {
                 named.collect::<Result<_, _>>()?
             }
         };
+        let limits = sane(self.limits);
         let rules = Rules {
-            bounds: self.limits.bounds(),
-            unfolded_bytes: self.limits.unfolded_bytes,
-            message_bytes: self.limits.message_bytes,
+            bounds: limits.bounds(),
+            unfolded_bytes: limits.unfolded_bytes,
+            message_bytes: limits.message_bytes,
+            meta_bytes: limits.meta_bytes,
         };
         Ok(Arc::new(Shared {
             router: Arc::new(Router::new(self.entries)?),
-            limits: self.limits,
+            limits,
             rules,
             protocols,
             spawn: self.spawn,
@@ -202,11 +205,13 @@ impl Shared {
         })
     }
 
-    /// Tells all connections to finish and to close, and lets no more in.
-    fn drain(&self) {
+    /// Tells all connections to finish and to close, or to close now, and lets no more in.
+    fn stop(&self, how: Stop) {
         let mut conns = self.conns();
         conns.draining = true;
-        conns.open.values().for_each(|late| late.drain());
+        let open: Vec<_> = conns.open.values().cloned().collect();
+        drop(conns);
+        open.into_iter().for_each(|late| late.stop(how));
     }
 
     /// A connection has ended.
@@ -226,7 +231,7 @@ impl Shared {
             method = entry.name,
             held_ms = held.as_millis() as u64,
             count,
-            "a handler held its worker; #[method(spawn)] or #[method(blocking)] would let others run"
+            "a handler held its worker; #[method(spawn)] or #[method(blocking)] lets others run"
         );
     }
 }
@@ -291,8 +296,8 @@ impl Bound {
         ShutdownHandle(Arc::clone(&self.stop))
     }
 
-    /// Serves until SIGINT, SIGTERM or [`ShutdownHandle::shutdown`]; then stops accepting, lets running
-    /// calls finish for at most `Limits::drain_time`, and returns.
+    /// Serves until SIGINT, SIGTERM or [`ShutdownHandle::shutdown`]; then stops accepting, lets
+    /// running calls finish for at most `Limits::drain_time`, cuts what is left, and returns.
     pub async fn run(self) -> Result<(), Status> {
         let mut stopped = self.stop.subscribe();
         // Dropping the set stops accepting, also when this future is dropped.
@@ -312,10 +317,13 @@ impl Bound {
         };
         match tokio::time::timeout(self.shared.limits.drain_time, drained).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(Status::deadline_exceeded(format!(
-                "{} connections were still busy after Limits::drain_time",
-                self.shared.conns().open.len()
-            ))),
+            Err(_) => {
+                let busy = self.shared.conns().open.len();
+                self.shared.stop(Stop::Cut);
+                Err(Status::deadline_exceeded(format!(
+                    "{busy} connections were still busy after Limits::drain_time"
+                )))
+            }
         }
     }
 }
@@ -325,7 +333,7 @@ struct Leave<'a>(&'a Shared);
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        self.0.drain();
+        self.0.stop(Stop::Drain);
     }
 }
 

@@ -1,9 +1,13 @@
 //! The right and the duty to answer one call.
 
 use super::method::Running;
+use crate::limits::meta_bytes;
 use farcall_core::{Body, Bounds, Code, Origin, Put, Status, Take, Ticket};
 use farcall_wire::{Head, Out, ReplyHead, Wire, compress, format};
-use std::pin::Pin;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+};
 
 /// The right and the duty to answer one call: at once, or later.
 pub(crate) struct Reply<'a> {
@@ -23,6 +27,7 @@ pub(crate) struct Rules {
     pub(crate) bounds: Bounds,
     pub(crate) unfolded_bytes: usize,
     pub(crate) message_bytes: usize,
+    pub(crate) meta_bytes: usize,
 }
 
 impl Reply<'_> {
@@ -33,7 +38,9 @@ impl Reply<'_> {
         let bytes = compress::unfold(self.ticket.compress, bytes, self.rules.unfolded_bytes)
             .map_err(|e| Status::invalid_argument(e.to_string()))?;
         let (format, bounds) = (self.ticket.format, self.rules.bounds);
-        format::decode(format, &bytes, lent.as_ref(), bounds).map_err(|fault| {
+        let decode = || format::decode(format, &bytes, lent.as_ref(), bounds);
+        let decoded = catch_unwind(AssertUnwindSafe(decode)).map_err(|_| panicked())?;
+        decoded.map_err(|fault| {
             let fault = if argument.is_empty() { fault } else { fault.in_field(argument) };
             refused_body(self.ticket, fault)
         })
@@ -45,22 +52,30 @@ impl Reply<'_> {
         if self.ticket.oneway {
             return;
         }
+        if !meta.is_empty() && meta_bytes(meta) > self.rules.meta_bytes {
+            let limit = self.rules.meta_bytes;
+            return self.fail(&too_much_meta(limit), &[]);
+        }
         let Reply { wire, out, ticket, service, method, rules, .. } = self;
         let head = ReplyHead { ticket, service, method, error: None, meta, shape: Some(&T::SHAPE) };
         let mark = wire.begin(Head::Reply(head), out);
-        let body = mark.body;
-        let encoded = format::encode(ticket.format, value, rules.bounds, out.tail());
-        let length = out.tail().len() - body;
+        let frame = mark.frame;
+        let encode = || format::encode(ticket.format, value, rules.bounds, out.tail());
+        let encoded = catch_unwind(AssertUnwindSafe(encode));
+        let length = out.tail().len() - frame;
         match encoded {
-            Ok(()) if length <= rules.message_bytes => wire.end(mark, out),
+            Ok(Ok(())) if length <= rules.message_bytes => wire.end(mark, out),
             refused => {
                 wire.abandon(mark, out);
                 let status = match refused {
-                    Err(fault) => Status::internal(format!("the reply cannot be written: {fault}")),
-                    Ok(()) => Status::resource_exhausted(format!(
+                    Ok(Err(fault)) => {
+                        Status::internal(format!("the reply cannot be written: {fault}"))
+                    }
+                    Ok(Ok(())) => Status::resource_exhausted(format!(
                         "the reply has {length} bytes; the limit is {} (Limits::message_bytes)",
                         rules.message_bytes
                     )),
+                    Err(_) => panicked(),
                 };
                 write_failure(wire, out, ticket, service, method, &status, meta);
             }
@@ -73,9 +88,11 @@ impl Reply<'_> {
         if self.ticket.oneway {
             return;
         }
-        let Reply { wire, out, ticket, service, method, .. } = self;
-        // What another peer told this server is not this server's to repeat: its text may name things
-        // that the caller must not see.
+        let Reply { wire, out, ticket, service, method, rules, .. } = self;
+        // Metadata that the caller would not take must not keep it from the reason.
+        let meta = if meta_bytes(meta) > rules.meta_bytes { &[] } else { meta };
+        // What another peer told this server is not this server's to repeat: its text may name
+        // things that the caller must not see.
         let foreign = (status.origin() == Origin::Remote)
             .then(|| Status::new(Code::Internal, "a call that this service depends on failed"));
         let status = foreign.as_ref().unwrap_or(status);
@@ -86,6 +103,20 @@ impl Reply<'_> {
     pub(crate) fn later(self, run: Pin<Box<dyn Running>>) {
         *self.later = Some(run);
     }
+}
+
+#[cold]
+fn too_much_meta(limit: usize) -> Status {
+    Status::resource_exhausted(format!(
+        "the reply's metadata is too long; the limit is {limit} bytes (Limits::meta_bytes)"
+    ))
+}
+
+/// The status of a call whose handler panicked, or whose body did. The panic hook has said what
+/// happened; nothing of it crosses the wire.
+#[cold]
+pub(super) fn panicked() -> Status {
+    Status::internal("[service internal error]: the handler panicked")
 }
 
 fn write_failure(

@@ -201,13 +201,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Seconds and nanoseconds of `google.protobuf.Timestamp` and `google.protobuf.Duration`.
+    /// Seconds and nanoseconds of `google.protobuf.Timestamp` and `google.protobuf.Duration`,
+    /// merged into those that came before.
     #[inline(never)]
-    pub(super) fn seconds(&mut self, want: &'static str) -> Result<(i64, u32), Fault> {
+    pub(super) fn seconds(
+        &mut self,
+        before: (i64, u32),
+        want: &'static str,
+    ) -> Result<(i64, u32), Fault> {
         let (start, end) = self.range()?;
         let around = std::mem::replace(&mut self.end, end);
         self.pos = start;
-        let (mut seconds, mut nanos) = (0, 0);
+        let (mut seconds, mut nanos) = (before.0, u64::from(before.1));
         while self.pos < end {
             match self.varint()? {
                 0x08 => seconds = self.varint()? as i64,

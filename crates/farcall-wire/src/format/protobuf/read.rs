@@ -225,12 +225,23 @@ impl Source for Reader<'_> {
     }
 
     fn time(&mut self) -> Result<Timestamp, Fault> {
-        let (seconds, nanos) = self.seconds("google.protobuf.Timestamp")?;
-        Ok(Timestamp { seconds, nanos })
+        self.time_after(Timestamp::default())
     }
 
     fn span(&mut self) -> Result<Duration, Fault> {
-        let (seconds, nanos) = self.seconds("google.protobuf.Duration")?;
+        self.span_after(Duration::ZERO)
+    }
+
+    fn time_after(&mut self, before: Timestamp) -> Result<Timestamp, Fault> {
+        let before = (before.seconds, before.nanos);
+        let (seconds, nanos) = self.seconds(before, "google.protobuf.Timestamp")?;
+        Ok(Timestamp { seconds, nanos })
+    }
+
+    fn span_after(&mut self, before: Duration) -> Result<Duration, Fault> {
+        // A value that was read fits.
+        let before = (before.as_secs() as i64, before.subsec_nanos());
+        let (seconds, nanos) = self.seconds(before, "google.protobuf.Duration")?;
         match u64::try_from(seconds) {
             Ok(seconds) => Ok(Duration::new(seconds, nanos)),
             Err(_) => self.fault(Why::OutOfRange { want: "a duration; it is negative" }),

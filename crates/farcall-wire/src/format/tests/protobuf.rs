@@ -154,6 +154,17 @@ fn times() {
     let time: Timestamp = read(Protobuf, b"\x0a\x06\x10\x05\x1a\0\x08\x07");
     assert_eq!(time, Timestamp { seconds: 7, nanos: 5 });
     assert!(try_read::<Timestamp>(Protobuf, b"\x0a\x02\x0a\x00").is_err());
+    // A field that comes twice is merged: the two are messages.
+    let time: Timestamp = read(Protobuf, b"\x0a\x02\x08\x07\x0a\x02\x10\x05");
+    assert_eq!(time, Timestamp { seconds: 7, nanos: 5 });
+    let span: Duration = read(Protobuf, b"\x0a\x04\x10\x05\x08\x01\x0a\x02\x08\x07");
+    assert_eq!(span, Duration::new(7, 5));
+    // The items of an array are not.
+    let bytes = b"\x0a\x02\x10\x05\x0a\0\x12\0\x0a\x02\x08\x07\x0a\0";
+    let pair: [Duration; 2] = read(Protobuf, bytes);
+    assert_eq!(pair, [Duration::from_secs(7), Duration::ZERO]);
+    let spans: Vec<Duration> = read(Protobuf, b"\x0a\x02\x08\x07\x0a\x02\x10\x05");
+    assert_eq!(spans, [Duration::from_secs(7), Duration::from_nanos(5)]);
     let negative = b"\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
     assert!(matches!(why::<Duration>(Protobuf, negative), Why::OutOfRange { .. }));
     assert_eq!(read::<Timestamp>(Protobuf, negative).seconds, -1);

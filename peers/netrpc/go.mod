@@ -1,0 +1,3 @@
+module farcall.test/netrpcpeer
+
+go 1.26.0
