@@ -25,6 +25,8 @@ pub enum Broken {
     },
     /// A message is a bare number, text or bool.
     Scalar,
+    /// The method of a request of 1.0 is not text.
+    Method,
     /// A message to a client is no object.
     NotReply,
     /// A reply has neither a result nor an error.
@@ -56,6 +58,7 @@ impl fmt::Display for Broken {
                 write!(f, "params nested deeper than {limit} levels (Limits::body_depth)")
             }
             Broken::Scalar => f.write_str("a message is an object or an array"),
+            Broken::Method => f.write_str("a method is text"),
             Broken::NotReply => f.write_str("a reply is an object"),
             Broken::NoResult => f.write_str("a reply without a result and without an error"),
             Broken::ReplyId => f.write_str("a reply whose id is not a number this client gave"),

@@ -53,12 +53,14 @@ struct Request<'a> {
 struct Refusal {
     code: i64,
     text: Cow<'static, str>,
+    /// The connection ends with it.
+    broken: Option<Broken>,
 }
 
 impl Refusal {
     #[cold]
     fn new(code: i64, text: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal { code, text: text.into() }
+        Refusal { code, text: text.into(), broken: None }
     }
 }
 
@@ -82,7 +84,7 @@ impl Wire for Server {
                 match batch.calls.next() {
                     Some(envelope) => {
                         let frame = batch.frame.clone();
-                        self.serve(&envelope, &frame, Some(slot), out, routes, events);
+                        self.serve(&envelope, &frame, Some(slot), out, routes, events)?;
                     }
                     None => {
                         self.batch = None;
@@ -106,7 +108,7 @@ impl Wire for Server {
                     let frame = input.split_to(length).freeze();
                     match cut {
                         Cut::One(envelope) => {
-                            self.serve(&envelope, &frame, None, out, routes, events);
+                            self.serve(&envelope, &frame, None, out, routes, events)?;
                         }
                         Cut::Batch(calls, count) => self.begin_batch(frame, calls, count, out),
                     }
@@ -216,7 +218,7 @@ impl Server {
         out: &mut Out,
         routes: &dyn Routes,
         events: &mut Vec<Event>,
-    ) {
+    ) -> Result<(), Broken> {
         let two = batch.is_some() || envelope.has(Member::JsonRpc);
         let version = if two { Version::Two } else { Version::One };
         let mut request = Request { version, id: None, batch };
@@ -225,9 +227,13 @@ impl Server {
             Err(refusal) => match (&request.id, refusal.code) {
                 // "The Server MUST NOT reply to a Notification", but what is no request is none.
                 (None, errors::PARAMS | errors::NO_METHOD | BUSY) => {}
-                _ => self.refuse(&request, &refusal, out),
+                _ => {
+                    self.refuse(&request, &refusal, out);
+                    return refusal.broken.map_or(Ok(()), Err);
+                }
             },
         }
+        Ok(())
     }
 
     /// Reads a request as far as a wire can: to whom, and where its params are.
@@ -290,13 +296,13 @@ impl Server {
             Some(text) if text[0] == b'"' => self.name(text),
             Some(other) => {
                 let what = kind(other);
-                Err(Refusal::new(
-                    errors::INVALID,
-                    format!(
-                        "json: cannot unmarshal {what} into Go struct field serverRequest.method \
-                         of type string"
-                    ),
-                ))
+                let text = format!(
+                    "json: cannot unmarshal {what} into Go struct field serverRequest.method of \
+                     type string"
+                );
+                // Go closes without a word.
+                let broken = Some(Broken::Method);
+                Err(Refusal { broken, ..Refusal::new(errors::INVALID, text) })
             }
         }
     }

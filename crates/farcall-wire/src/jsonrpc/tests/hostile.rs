@@ -44,6 +44,7 @@ fn what_is_no_json_is_told_and_closed() {
     for scalar in ["5", "\"x\"", "true", "-1"] {
         assert_eq!(end(scalar), Err(Broken::Scalar.into()));
     }
+    assert_eq!(end("{\"method\":7,\"params\":[{}],\"id\":1}"), Err(Broken::Method.into()));
 }
 
 #[test]
