@@ -15,6 +15,7 @@ pub mod compress;
 mod cursor;
 pub mod format;
 pub mod http1;
+pub mod jsonrpc;
 mod out;
 pub mod rpcx;
 pub mod sniff;

@@ -256,6 +256,9 @@ impl<Req: Put> Raw<Req> {
             shape: &Req::SHAPE,
         };
         check(&head, &link.limits)?;
+        if link.plain {
+            fits(link, &head)?;
+        }
         let request = Request { head, deadline: self.deadline };
         let (value, format) = (&self.request, defaults.format);
         // From here on the link has the place in the line, and gives one back if the call must
@@ -336,6 +339,20 @@ fn check(head: &CallHead<'_>, limits: &Limits) -> Result<(), Status> {
         return Err(too_large("the metadata", limits.meta_bytes, "Limits::meta_bytes"));
     }
     Ok(())
+}
+
+/// Whether a protocol without metadata can carry the call; what it cannot is named.
+fn fits(link: &Link, head: &CallHead<'_>) -> Result<(), Status> {
+    let protocol = link.target.protocol;
+    let what = match head {
+        CallHead { meta: [(key, _), ..], .. } => format!("metadata (`{key}`)"),
+        CallHead { compress: Compress::None, format, .. } => match protocol.default_format() {
+            default if default == *format => return Ok(()),
+            default => format!("bodies in {format}, only in {default}"),
+        },
+        CallHead { compress, .. } => format!("compressed bodies ({compress})"),
+    };
+    Err(Status::invalid_argument(format!("{} does not carry {what}", protocol.name())))
 }
 
 #[cold]

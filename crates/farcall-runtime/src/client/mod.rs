@@ -107,7 +107,7 @@ impl Client {
 
     fn new(target: Target, limits: Limits, connector: Connector) -> Client {
         let defaults = Defaults {
-            format: Format::MsgPack,
+            format: target.protocol.default_format(),
             compress: Compress::None,
             timeout: limits.call_time,
             meta: None,
@@ -137,7 +137,7 @@ impl Client {
         self
     }
 
-    /// Encodes bodies this way. Default MessagePack, as Go's rpcx client.
+    /// Encodes bodies this way. Default: the protocol's; over rpcx MessagePack, as Go's client.
     #[must_use]
     pub fn format(mut self, format: Format) -> Client {
         self.defaults.format = format;
@@ -234,7 +234,7 @@ impl fmt::Debug for Client {
 pub struct ClientBuilder<C> {
     url: String,
     limits: Limits,
-    format: Format,
+    format: Option<Format>,
     compress: Compress,
     client: PhantomData<fn() -> C>,
 }
@@ -245,7 +245,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
         ClientBuilder {
             url: url.as_ref().to_owned(),
             limits: Limits::default(),
-            format: Format::MsgPack,
+            format: None,
             compress: Compress::None,
             client: PhantomData,
         }
@@ -263,9 +263,9 @@ impl<C: ServiceClient> ClientBuilder<C> {
         self
     }
 
-    /// Encodes bodies this way. Default MessagePack.
+    /// Encodes bodies this way. Default: the protocol's.
     pub fn format(mut self, format: Format) -> Self {
-        self.format = format;
+        self.format = Some(format);
         self
     }
 
@@ -291,7 +291,8 @@ impl<C: ServiceClient> ClientBuilder<C> {
         let target = Target::parse(&self.url)?;
         let connector = Connector::Address(target.address.clone());
         let client = Client::new(target, self.limits, connector);
-        Ok(client.format(self.format).compress(self.compress))
+        let format = self.format.unwrap_or(client.defaults.format);
+        Ok(client.format(format).compress(self.compress))
     }
 }
 

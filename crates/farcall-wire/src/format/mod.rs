@@ -37,11 +37,13 @@ pub fn decode<T: Take>(
     lent: Option<&Lent>,
     bounds: Bounds,
 ) -> Result<T, Fault> {
-    let _ = lent;
     match format {
         Format::Protobuf => protobuf::decode(body, bounds),
         Format::MsgPack => msgpack::decode(body, bounds),
-        Format::Json => json::decode(body, bounds),
+        Format::Json => match lent.and_then(|lent| lent.downcast_ref()) {
+            Some(params) => json::decode_params(body, *params, bounds),
+            None => json::decode(body, bounds),
+        },
         Format::Raw => raw::decode(body),
         other => Err(Fault::new(unknown(other))),
     }

@@ -63,6 +63,10 @@ impl Protocol for Http {
         }
     }
 
+    fn default_format(&self) -> Format {
+        Format::Json
+    }
+
     fn open(&self, _side: Side, limits: &Limits) -> Box<dyn Wire> {
         Box::new(Server {
             state: State::Head(Reader::default()),

@@ -49,6 +49,11 @@ impl Protocol for Rpcx {
         }
     }
 
+    /// As Go's rpcx client.
+    fn default_format(&self) -> Format {
+        Format::MsgPack
+    }
+
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
         Box::new(Frames {
             side,
