@@ -52,6 +52,7 @@ async fn every_kind_of_argument() -> Result<()> {
         } else {
             assert_eq!(client.left().await?, None);
         }
+        // So what was given up still sleeps on the server.
         let call = client.sleep(5_000).deadline(Duration::from_millis(30));
         assert_eq!(call.await.expect_err("too late").code(), Code::DeadlineExceeded);
         assert_eq!(client.mul(Args { a: 2, b: 3 }).await?.c, 6);
@@ -283,7 +284,8 @@ async fn a_batch_larger_than_the_connection() {
     let running = Running::start(probe(limits)).await;
     let mut socket = Socket::connect(&running).await;
     let call = |id: usize| {
-        let (method, params) = if id.is_multiple_of(3) { ("Direct", "[]") } else { ("Sleep", "[2]") };
+        let (method, params) =
+            if id.is_multiple_of(3) { ("Direct", "[]") } else { ("Sleep", "[2]") };
         format!(r#"{{"jsonrpc":"2.0","method":"Probe.{method}","params":{params},"id":{id}}}"#)
     };
     let calls: Vec<_> = (0..500).map(call).collect();
@@ -317,14 +319,16 @@ import json, socket, sys
 s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
 f = s.makefile("rw", encoding="utf-8", newline="\n")
 for i in range(100):
-    f.write(json.dumps({"jsonrpc": "2.0", "method": "Arith.Mul", "params": {"A": i, "B": 7}, "id": i}))
+    call = {"jsonrpc": "2.0", "method": "Arith.Mul", "params": {"A": i, "B": 7}, "id": i}
+    f.write(json.dumps(call))
 f.flush()
 seen = {}
 for i in range(100):
     r = json.loads(f.readline())
     seen[r["id"]] = r["result"]["C"]
 assert seen == {i: i * 7 for i in range(100)}, seen
-f.write(json.dumps({"method": "HelloService.SayHello", "params": ["G\u00f6 \U0001f600"], "id": "x"}))
+call = {"method": "HelloService.SayHello", "params": ["G\u00f6 \U0001f600"], "id": "x"}
+f.write(json.dumps(call))
 f.flush()
 r = json.loads(f.readline())
 assert r == {"id": "x", "result": "Hello World:G\u00f6 \U0001f600", "error": None}, r

@@ -7,6 +7,7 @@ use super::{
     scan::{Cut, Scan},
     space,
 };
+use crate::format::json::write_uint;
 use crate::{CallHead, Control, Event, Fed, Head, Mark, Out, Reply, Wire};
 use bytes::{Buf, Bytes, BytesMut};
 use farcall_core::{Body, Bounds, Compress, Format, Limits, Meta, Routes, Shape};
@@ -151,7 +152,7 @@ impl Wire for Client {
         }
         if let Some(number) = number {
             tail.extend_from_slice(b",\"id\":");
-            tail.extend_from_slice(number.to_string().as_bytes());
+            write_uint(number, tail);
         }
         tail.extend_from_slice(b"}\n");
     }

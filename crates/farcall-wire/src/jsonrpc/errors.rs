@@ -39,7 +39,7 @@ impl<'a> Failure<'a> {
         Failure { code, text }
     }
 
-    /// Appends the frame up to where [`close`](super::server) goes on.
+    /// Appends the answer up to its end: in 1.0 a brace, in 2.0 the id and a brace.
     pub(super) fn write(&self, version: Version, id: &[u8], tail: &mut Vec<u8>) {
         match version {
             Version::One => {

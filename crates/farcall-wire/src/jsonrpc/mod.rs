@@ -24,8 +24,8 @@
 //!   invalid argument, -32603 internal), -32000 where nothing is known but the text, and else
 //!   -32000 less the number of the [`Code`](farcall_core::Code), whose name is in `data.code`;
 //! - after what is no JSON the server says -32700 and closes, because nothing tells where the next
-//!   request begins; bare numbers, texts and bools close too, and in 1.0 a method that is not text, as in Go.
-//!   Other refusals keep the connection.
+//!   request begins; bare numbers, texts and bools close too, and in 1.0 a method that is not
+//!   text, as in Go. Other refusals keep the connection.
 
 mod broken;
 mod client;

@@ -83,10 +83,11 @@ enum Number {
 }
 
 impl Scan {
-    /// Offsets in envelopes have 32 bits, and so no message is longer.
+    /// Offsets in envelopes have 32 bits, and so no message is longer. Whoever writes one holds it
+    /// against the limit when its body is there, and closes the envelope after that.
     pub(super) fn new(limits: &Limits) -> Scan {
         let bounds = Bounds {
-            message_bytes: limits.message_bytes.min(u32::MAX as usize),
+            message_bytes: limits.message_bytes.saturating_add(CLOSING).min(u32::MAX as usize),
             body_depth: limits.body_depth,
             batch_calls: limits.batch_calls,
         };
@@ -121,7 +122,8 @@ impl Scan {
     pub(super) fn run(&mut self, input: &[u8]) -> Result<Option<(usize, Cut)>, Broken> {
         let over = self.walk(input)?;
         if self.at > self.bounds.message_bytes {
-            return Err(Broken::MessageLong { limit: self.bounds.message_bytes });
+            let limit = self.bounds.message_bytes - CLOSING;
+            return Err(Broken::MessageLong { limit });
         }
         if !over {
             return Ok(None);
@@ -303,6 +305,9 @@ impl Scan {
         depth == 0
     }
 }
+
+/// More than our own ends write after a body.
+const CLOSING: usize = 64;
 
 enum Step {
     /// The byte belongs to the number.

@@ -22,6 +22,7 @@ use farcall_core::{Bounds, Fault, Put, Sink, Source, Take, trace_fault};
 use parser::Reader;
 use write::Writer;
 
+pub(crate) use number::write_uint;
 pub use params::Params;
 pub(crate) use params::decode_params;
 pub(crate) use parser::plain_until;

@@ -73,18 +73,18 @@ fn depth_is_bounded() {
 fn length_is_bounded() {
     let limits = Limits { message_bytes: 100, ..Limits::default() };
     let text = |len: usize| format!("{{\"jsonrpc\":\"2.0\",\"x\":\"{}\"}}", "x".repeat(len - 24));
-    let seen = check(&|| server(&limits), text(100).as_bytes());
+    let seen = check(&|| server(&limits), text(164).as_bytes());
     assert_eq!(seen.end, Ok(Fed::Hungry { need: 0 }));
-    let long = text(101);
-    for cuts in [&[][..], &[50], &[100]] {
+    let long = text(165);
+    for cuts in [&[][..], &[50], &[164]] {
         let seen = feed(&mut *server(&limits), long.as_bytes(), cuts);
         assert_eq!(seen.end, Err(Broken::MessageLong { limit: 100 }.into()), "{cuts:?}");
         assert!(seen.out.contains("Limits::message_bytes"));
     }
     // What never ends is not waited for.
-    let endless = feed(&mut *server(&limits), &long.as_bytes()[..101 - 1], &[]);
+    let endless = feed(&mut *server(&limits), &long.as_bytes()[..164], &[]);
     assert_eq!(endless.end, Ok(Fed::Hungry { need: 1 }));
-    let endless = feed(&mut *server(&limits), format!("[{}", " ".repeat(100)).as_bytes(), &[]);
+    let endless = feed(&mut *server(&limits), format!("[{}", " ".repeat(164)).as_bytes(), &[]);
     assert_eq!(endless.end, Err(Broken::MessageLong { limit: 100 }.into()));
 }
 
