@@ -102,8 +102,13 @@ fn ours_encode(format: Format, iterations: usize) {
 fn ours_decode(format: Format, iterations: usize) {
     let body = ours(format);
     decode(iterations, || {
-        farcall_wire::format::decode::<message::Bench>(format, black_box(&body), Bounds::default())
-            .expect("decodes")
+        farcall_wire::format::decode::<message::Bench>(
+            format,
+            black_box(&body),
+            None,
+            Bounds::default(),
+        )
+        .expect("decodes")
     });
 }
 
@@ -115,7 +120,7 @@ fn check() {
     let packed = rmp_serde::to_vec_named(&message::for_serde()).expect("encodes");
     assert_eq!(ours(Format::MsgPack), packed);
     for format in [Format::Protobuf, Format::Json, Format::MsgPack] {
-        let back = farcall_wire::format::decode(format, &ours(format), Bounds::default());
+        let back = farcall_wire::format::decode(format, &ours(format), None, Bounds::default());
         assert_eq!(back.ok(), Some(message::ours()));
     }
 }
