@@ -88,6 +88,7 @@ pub(crate) struct Serve {
 #[command(after_help = "\
 Examples:
   farcall call rpcx://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}'
+  farcall call jsonrpc://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}'
   echo '\"gopher\"' | farcall call rpcx://127.0.0.1:8972/HelloService/SayHello -
   farcall call rpcx://127.0.0.1:8972/Echo/Meta --meta tenant=blue -v
   farcall call rpcx://127.0.0.1:8972/Echo/Sleep '{\"Ms\": 5000}' --deadline 200ms
@@ -169,7 +170,7 @@ pub(crate) struct Bench {
     /// Time to call for before measuring
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) warmup: Option<Duration>,
-    /// json, msgpack, protobuf; msgpack for typed messages and json for JSON unless given
+    /// json, msgpack, protobuf; unless given the protocol's for typed messages, json for JSON
     #[arg(long, value_name = "CODEC", value_parser = codec)]
     pub(crate) codec: Option<Format>,
     /// How bodies are compressed: none or gzip

@@ -24,7 +24,8 @@ pub struct Limits {
     pub body_depth: u32,
     /// Bytes of metadata of one call. Default 64 KiB. A longer block closes the connection.
     pub meta_bytes: usize,
-    /// Bytes of a service or method name. Default 1 KiB. A longer one closes the connection.
+    /// Bytes of a service or method name, and of a JSON-RPC id. Default 1 KiB. A longer one closes
+    /// the connection; over JSON-RPC, its call is refused.
     pub name_bytes: usize,
     /// Bytes of the head of an HTTP request; its trailers and chunk extensions have as many again.
     /// Default 32 KiB. A longer one is answered with 431 and closes the connection.
@@ -32,6 +33,8 @@ pub struct Limits {
     /// Fields in the head of an HTTP request. Default 128. One more is answered with 431 and closes
     /// the connection.
     pub head_fields: usize,
+    /// Calls in one JSON-RPC batch. Default 1,024. A larger batch is refused as a whole.
+    pub batch_calls: usize,
     /// Calls of one connection that run at once. Default 1,024. When all are taken, the connection
     /// is not read until one is free.
     pub calls_per_connection: usize,
@@ -41,9 +44,9 @@ pub struct Limits {
     pub calls: usize,
     /// Connections a server holds at once. Default 65,536. Beyond it, new ones are closed at once.
     pub connections: usize,
-    /// Unwritten bytes a server keeps for one connection. Default 4 MiB, and always room for one
-    /// reply. Beyond it, the connection's calls are not started and it is not read until the peer
-    /// has read.
+    /// Unwritten bytes a server keeps for one connection, and as many of answers that wait for the
+    /// rest of their batch. Default 4 MiB, and always room for one reply. Beyond it, the
+    /// connection's calls are not started and it is not read until the peer has read.
     pub output_bytes: usize,
     /// Time a peer has to take some of the output waiting for it. Default 30 s. Then the connection
     /// is closed: it does not read. Holds on both ends.
@@ -100,6 +103,7 @@ impl Default for Limits {
             name_bytes: KIB,
             head_bytes: 32 * KIB,
             head_fields: 128,
+            batch_calls: 1024,
             calls_per_connection: 1024,
             calls: 65_536,
             connections: 65_536,

@@ -69,9 +69,13 @@ impl Target {
             return Err(bad(url, format!("the {} client is not built yet", protocol.name())));
         }
         let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
-        if let Some(option) = options.split('&').find(|o| !o.is_empty()) {
-            let name = option.split('=').next().unwrap_or(option);
-            return Err(bad(url, format!("option `{name}` is not built yet")));
+        let mut protocol = protocol;
+        for option in options.split('&').filter(|o| !o.is_empty()) {
+            let (key, value) = option.split_once('=').unwrap_or((option, ""));
+            protocol = protocol.with_option(key, value).ok_or_else(|| {
+                let name = protocol.name();
+                bad(url, format!("option `{key}` is not built for {name}, or not as `{value}`"))
+            })?;
         }
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let address = match transport {
@@ -145,6 +149,10 @@ mod tests {
         assert_eq!(format!("{target:?}"), "Target(rpcx://127.0.0.1:8972/Arith/Mul)");
         let target = Target::parse("rpcx+mem://here").expect("a good one");
         assert_eq!(target.address, Address::Memory("here".into()));
+        for url in ["jsonrpc://h:1/Arith/Mul", "jsonrpc://h:1?version=1", "jsonrpc://h:1?version=2"]
+        {
+            assert_eq!(Target::parse(url).expect(url).protocol.name(), "jsonrpc");
+        }
         for (url, why) in [
             ("127.0.0.1:1", "no `://`"),
             ("smtp://h:1", "protocol `smtp` is not built"),
@@ -156,6 +164,8 @@ mod tests {
             ("rpcx://h:70000", "0 to 65535"),
             ("rpcx://h:1/a/b/c", "more than Service/Method"),
             ("rpcx://h:1?ca=f", "option `ca`"),
+            ("rpcx://h:1?version=1", "option `version` is not built for rpcx"),
+            ("jsonrpc://h:1?version=3", "not as `3`"),
         ] {
             let status = Target::parse(url).expect_err(url);
             assert!(status.text().contains(why), "{status}");

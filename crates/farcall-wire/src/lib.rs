@@ -16,6 +16,7 @@ mod cursor;
 pub mod format;
 pub mod gob;
 pub mod http1;
+pub mod jsonrpc;
 pub mod netrpc;
 mod out;
 pub mod rpcx;

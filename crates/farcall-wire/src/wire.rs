@@ -1,6 +1,6 @@
 //! The contract between wires and the machine: what a protocol is, what it finds, what it writes.
 
-use crate::{Out, http1, netrpc, rpcx};
+use crate::{Out, http1, jsonrpc, netrpc, rpcx};
 use bytes::BytesMut;
 use farcall_core::{
     Body, Call, Compress, Format, Found, Limits, Meta, Routes, Shape, Status, Str, Ticket,
@@ -14,16 +14,19 @@ pub trait Protocol: Send + Sync + 'static {
     /// Whether these first bytes are this protocol's. Pure, and monotone: once `Yes` or `No`, more
     /// bytes do not change it.
     fn sniff(&self, first: &[u8]) -> Sniff;
-    /// A state machine for one end of one connection.
-    fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire>;
-    /// How bodies are encoded unless the caller says otherwise.
+    /// The format of bodies unless a call names another.
     fn default_format(&self) -> Format;
-    /// Why a call cannot be sent as it was asked for; none if it can. Asked before anything is
-    /// written.
-    fn refuse(&self, head: &CallHead<'_>) -> Option<Status> {
-        let _ = head;
+    /// Whether a call may say more than its body: metadata, a compression, a format of its choice.
+    fn carries_meta(&self) -> bool {
+        true
+    }
+    /// The protocol as an option of a target wants it; none if there is no such option.
+    fn with_option(&self, key: &str, value: &str) -> Option<&'static dyn Protocol> {
+        let _ = (key, value);
         None
     }
+    /// A state machine for one end of one connection.
+    fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire>;
     /// Whether the client's side is built: targets of a protocol without one are refused by name.
     fn has_client(&self) -> bool {
         true
@@ -254,6 +257,8 @@ pub enum Broken {
     NetRpc(netrpc::Broken),
     /// HTTP/1.1 was broken.
     Http(http1::Broken),
+    /// JSON-RPC was broken.
+    JsonRpc(jsonrpc::Broken),
 }
 
 impl fmt::Display for Broken {
@@ -265,6 +270,7 @@ impl fmt::Display for Broken {
             Broken::Rpcx(broken) => write!(f, "rpcx: {broken}"),
             Broken::NetRpc(broken) => write!(f, "net/rpc: {broken}"),
             Broken::Http(broken) => write!(f, "http: {broken}"),
+            Broken::JsonRpc(broken) => write!(f, "jsonrpc: {broken}"),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::{
     process::{Command, Stdio},
     time::Duration,
 };
+use tokio::time::timeout;
 
 const MUL: &str = r#"{"A":6,"B":7}"#;
 
@@ -245,6 +246,26 @@ async fn slow_heads_and_slow_bodies_are_cut_off() -> Result<()> {
         sent += 1;
         assert!(sent < 1000, "a trickle goes on for ever");
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    unharmed(&running.url).await
+}
+
+/// Pages are longer than the requests for them: who does not read them is not served more, and is
+/// cut off.
+#[tokio::test]
+async fn who_does_not_read_is_cut_off() -> Result<()> {
+    let write_stall = Duration::from_millis(200);
+    let limits = Limits { output_bytes: 64 * 1024, write_stall, ..Limits::default() };
+    let running = Running::start(probe(limits).list_services()).await;
+    for slow in ["", &post("/Probe/Sleep", "", "100")] {
+        let mut http = Http::connect(&running.url).await;
+        let pages = format!("{slow}{}", "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(1000));
+        let mut sent = 0;
+        while let Ok(true) = timeout(Duration::from_secs(10), http.send(pages.as_bytes())).await {
+            sent += 1;
+            assert!(sent < 10_000, "it reads for ever");
+        }
+        assert!(!http.send(b"G").await, "the connection is still open");
     }
     unharmed(&running.url).await
 }

@@ -5,6 +5,7 @@ mod client;
 mod differential;
 mod hostile;
 mod http1;
+mod jsonrpc;
 mod neighbours;
 mod netrpc;
 mod server;

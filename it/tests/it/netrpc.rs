@@ -136,13 +136,16 @@ async fn what_does_not_travel_is_refused_before_it_is_sent() -> Result<()> {
     let (_running, clients) = clients().await;
     for client in clients {
         for (client, why) in [
-            (client.clone().format(Format::Json), "gob and nothing else, not json"),
-            (client.clone().compress(Compress::Gzip), "nothing compressed"),
-            (client.clone().meta("a", "b"), "no metadata"),
+            (
+                client.clone().format(Format::Json),
+                "netrpc does not carry bodies in json, only in gob",
+            ),
+            (client.clone().compress(Compress::Gzip), "netrpc does not carry compressed bodies"),
+            (client.clone().meta("a", "b"), "netrpc does not carry metadata (`a`)"),
         ] {
             let status = client.mul(Args { a: 1, b: 1 }).await.expect_err(why);
             assert!(status.text().contains(why), "{status}");
-            assert_eq!((status.code(), status.sent()), (Code::Unimplemented, Sent::No));
+            assert_eq!((status.code(), status.sent()), (Code::InvalidArgument, Sent::No));
         }
         // The deadline is kept here alone.
         let late = client.clone().deadline(Duration::from_millis(20));
@@ -159,7 +162,7 @@ async fn what_does_not_travel_is_refused_before_it_is_sent() -> Result<()> {
         .mul(Args { a: 1, b: 1 })
         .await
         .expect_err("rpcx has no gob");
-    assert!(status.text().contains("rpcx carries no gob"), "{status}");
+    assert!(status.text().contains("rpcx does not carry bodies in gob"), "{status}");
     assert!(Client::over_as("smtp", probe(Limits::default()).memory()).is_err());
     Ok(())
 }

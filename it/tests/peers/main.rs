@@ -4,4 +4,5 @@
 mod codec;
 mod go_calls_us;
 mod go_peer;
+mod jsonrpc;
 mod we_call_go;

@@ -104,7 +104,10 @@ impl Plan {
             _ => None,
         };
         // Typed calls measure the library, so they go as it does by default.
-        let default = if typed.is_some() { Format::MsgPack } else { Format::Json };
+        let default = match typed {
+            Some(_) => target.protocol.default_format(),
+            None => Format::Json,
+        };
         let codec = args.codec.unwrap_or(default);
         let work = match (typed, codec) {
             (_, Format::Raw) => return Err("raw bodies are not measured".to_owned()),

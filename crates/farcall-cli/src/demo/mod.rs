@@ -72,11 +72,15 @@ async fn demo(args: &args::Demo) -> Result<u8> {
 /// How to reach the server, by the name of the way: `rpcx+tcp`.
 fn urls(bound: &Bound) -> Vec<(String, String)> {
     let addresses = bound.addresses();
-    let ways = addresses.iter().filter_map(|address| {
+    let over = |protocol: &str, option: &str, address: &str| {
         let (transport, place) = address.split_once("://")?;
-        let way = format!("rpcx+{transport}");
-        let url = format!("{way}://{place}");
-        Some((way, url))
+        let way = format!("{protocol}+{transport}");
+        let url = format!("{way}://{place}{option}");
+        Some((format!("{way}{option}"), url))
+    };
+    let protocols = [("rpcx", ""), ("jsonrpc", ""), ("jsonrpc", "?version=1")];
+    let ways = protocols.iter().flat_map(|(protocol, option)| {
+        addresses.iter().filter_map(move |address| over(protocol, option, address))
     });
     ways.collect()
 }
@@ -85,9 +89,16 @@ fn urls(bound: &Bound) -> Vec<(String, String)> {
 async fn tour(urls: &[(String, String)], noted: &AtomicI64, report: &mut Report) -> Result<()> {
     for (way, url) in urls {
         let client = Client::connect(url).await?;
+        let carries_meta = client.target().protocol.carries_meta();
         for codec in ["json", "msgpack", "protobuf", "raw"] {
             let Some(format) = Format::from_name(codec) else { continue };
+            if !carries_meta && format != client.target().protocol.default_format() {
+                continue;
+            }
             for compress in [farcall::Compress::None, farcall::Compress::Gzip] {
+                if !carries_meta && compress != farcall::Compress::None {
+                    continue;
+                }
                 let client = client.clone().format(format).compress(compress);
                 let over = match compress {
                     farcall::Compress::None => format!("{way} {codec}"),
@@ -101,6 +112,9 @@ async fn tour(urls: &[(String, String)], noted: &AtomicI64, report: &mut Report)
             }
         }
         for stop in Stop::ALL {
+            if !carries_meta && matches!(stop, Stop::Metadata) {
+                continue;
+            }
             let visit = stop.visit(&client, url, noted);
             report.time(stop.name(), way.clone(), visit).await;
         }
@@ -215,6 +229,7 @@ fn invite(urls: &[(String, String)]) {
     let Some((_, url)) = urls.first() else { return };
     let url = url.replace("+tcp", "");
     let http = url.replace("rpcx://", "http://");
+    let json = url.replace("rpcx", "jsonrpc");
     output::note(&format!(
         "
 Still serving. Try, in another terminal:
@@ -223,6 +238,7 @@ Still serving. Try, in another terminal:
   farcall call {url}/HelloService/SayHello '\"gopher\"' --codec msgpack
   farcall call {url}/Echo/Meta --meta tenant=blue -v
   farcall call {url}/Arith/Divide '{{\"A\": 1}}'
+  farcall call {json}/Arith/Mul '{{\"A\": 6, \"B\": 7}}'
   farcall bench {url}/Arith/Mul
   curl -d '{{\"A\": 6, \"B\": 7}}' {http}/Arith/Mul
   curl {http}

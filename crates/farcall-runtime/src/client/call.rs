@@ -255,10 +255,10 @@ impl<Req: Put> Raw<Req> {
             meta: meta.unwrap_or_default(),
             shape: &Req::SHAPE,
         };
-        if let Some(status) = link.target.protocol.refuse(&head) {
-            return Err(status);
-        }
         check(&head, &link.limits)?;
+        if link.plain || head.format == Format::Gob {
+            fits(link, &head)?;
+        }
         let request = Request { head, deadline: self.deadline };
         let (value, format) = (&self.request, defaults.format);
         // From here on the link has the place in the line, and gives one back if the call must
@@ -339,6 +339,22 @@ fn check(head: &CallHead<'_>, limits: &Limits) -> Result<(), Status> {
         return Err(too_large("the metadata", limits.meta_bytes, "Limits::meta_bytes"));
     }
     Ok(())
+}
+
+/// Whether a protocol without metadata, or one without a stream of types for gob, can carry the
+/// call; what it cannot is named.
+fn fits(link: &Link, head: &CallHead<'_>) -> Result<(), Status> {
+    let protocol = link.target.protocol;
+    let what = match head {
+        CallHead { format: Format::Gob, .. } if !link.plain => "bodies in gob".to_owned(),
+        CallHead { meta: [(key, _), ..], .. } => format!("metadata (`{key}`)"),
+        CallHead { compress: Compress::None, format, .. } => match protocol.default_format() {
+            default if default == *format => return Ok(()),
+            default => format!("bodies in {format}, only in {default}"),
+        },
+        CallHead { compress, .. } => format!("compressed bodies ({compress})"),
+    };
+    Err(Status::invalid_argument(format!("{} does not carry {what}", protocol.name())))
 }
 
 #[cold]

@@ -33,6 +33,8 @@ pub(crate) struct Link {
     pub(crate) target: Target,
     pub(crate) limits: Limits,
     pub(crate) bounds: Bounds,
+    /// The protocol carries bodies in its one format, and nothing beside them.
+    pub(crate) plain: bool,
     state: Mutex<State>,
     /// The driver's task runs, or is about to.
     started: AtomicBool,
@@ -128,7 +130,8 @@ impl Link {
         let bounds = limits.bounds();
         let state = Mutex::new(state);
         let (started, connector) = (AtomicBool::new(false), Mutex::new(Some(connector)));
-        Link { target, limits, bounds, state, started, connector }
+        let plain = !target.protocol.carries_meta();
+        Link { target, limits, bounds, plain, state, started, connector }
     }
 
     #[inline]

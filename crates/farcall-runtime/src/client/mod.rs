@@ -148,8 +148,7 @@ impl Client {
         self
     }
 
-    /// Encodes bodies this way. Default is what the protocol's Go client does: MessagePack with
-    /// rpcx, gob with net/rpc.
+    /// Encodes bodies this way. Default: the protocol's; over rpcx MessagePack, as Go's client.
     #[must_use]
     pub fn format(mut self, format: Format) -> Client {
         self.defaults.format = format;
@@ -275,7 +274,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
         self
     }
 
-    /// Encodes bodies this way. Default is what the protocol's Go client does.
+    /// Encodes bodies this way. Default: the protocol's.
     pub fn format(mut self, format: Format) -> Self {
         self.format = Some(format);
         self
@@ -302,11 +301,9 @@ impl<C: ServiceClient> ClientBuilder<C> {
     fn client(self) -> Result<Client, Status> {
         let target = Target::parse(&self.url)?;
         let connector = Connector::Address(target.address.clone());
-        let client = Client::new(target, self.limits, connector).compress(self.compress);
-        Ok(match self.format {
-            Some(format) => client.format(format),
-            None => client,
-        })
+        let client = Client::new(target, self.limits, connector);
+        let format = self.format.unwrap_or(client.defaults.format);
+        Ok(client.format(format).compress(self.compress))
     }
 }
 

@@ -42,7 +42,10 @@ pub fn decode<T: Take>(
     match format {
         Format::Protobuf => protobuf::decode(body, bounds),
         Format::MsgPack => msgpack::decode(body, bounds),
-        Format::Json => json::decode(body, bounds),
+        Format::Json => match lent.and_then(|lent| lent.downcast_ref()) {
+            Some(params) => json::decode_params(body, *params, bounds),
+            None => json::decode(body, bounds),
+        },
         Format::Raw => raw::decode(body),
         Format::Gob => gob::decode(body, lent, bounds),
         other => Err(Fault::new(unknown(other))),

@@ -63,6 +63,10 @@ impl Protocol for Http {
         }
     }
 
+    fn default_format(&self) -> Format {
+        Format::Json
+    }
+
     fn open(&self, _side: Side, limits: &Limits) -> Box<dyn Wire> {
         Box::new(Server {
             state: State::Head(Reader::default()),
@@ -80,10 +84,6 @@ impl Protocol for Http {
 
     fn has_client(&self) -> bool {
         false
-    }
-
-    fn default_format(&self) -> Format {
-        Format::Json
     }
 }
 

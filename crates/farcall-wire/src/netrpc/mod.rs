@@ -26,8 +26,7 @@ mod header;
 
 use crate::gob::{self, Decoder, Encoder, Open, Step};
 use crate::{
-    CallHead, Control, Event, Fed, Head, Mark, Out, Protocol, Reply, ReplyHead, Side, Sniff,
-    Unknown, Wire,
+    Control, Event, Fed, Head, Mark, Out, Protocol, Reply, ReplyHead, Side, Sniff, Unknown, Wire,
 };
 use bytes::BytesMut;
 use farcall_core::{
@@ -84,18 +83,8 @@ impl Protocol for NetRpc {
         Format::Gob
     }
 
-    fn refuse(&self, head: &CallHead<'_>) -> Option<Status> {
-        if head.format != Format::Gob {
-            let text = format!("net/rpc carries gob and nothing else, not {}", head.format);
-            return Some(Status::unimplemented(text));
-        }
-        if !head.meta.is_empty() {
-            return Some(Status::unimplemented("net/rpc carries no metadata"));
-        }
-        if head.compress != Compress::None {
-            return Some(Status::unimplemented("net/rpc carries nothing compressed"));
-        }
-        None
+    fn carries_meta(&self) -> bool {
+        false
     }
 }
 

@@ -402,22 +402,6 @@ fn headers_that_are_none_end_the_connection() {
 }
 
 #[test]
-fn what_does_not_travel_is_refused() {
-    let good = || call(0, "A", "b", &Args::SHAPE_HERE);
-    assert!(NetRpc.refuse(&good()).is_none());
-    let meta = [("k".to_owned(), "v".to_owned())];
-    for (head, why) in [
-        (CallHead { format: Format::Json, ..good() }, "not json"),
-        (CallHead { meta: &meta, ..good() }, "net/rpc carries no metadata"),
-        (CallHead { compress: Compress::Gzip, ..good() }, "nothing compressed"),
-    ] {
-        let status = NetRpc.refuse(&head).unwrap();
-        assert!(status.text().contains(why), "{status}");
-        assert_eq!(status.code(), Code::Unimplemented);
-    }
-}
-
-#[test]
 fn what_begins_like_net_rpc() {
     // Go 1.19, with other numbers for the type; Go 1.21 and later.
     let go = said(&transcript("gob_multiply"), true);

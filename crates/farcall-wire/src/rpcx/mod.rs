@@ -27,7 +27,7 @@ use crate::{
     Unknown, Wire, compress,
 };
 use bytes::{Buf, Bytes, BytesMut};
-use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Status, Str};
+use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Str};
 use header::Header;
 
 pub use broken::Broken;
@@ -49,6 +49,11 @@ impl Protocol for Rpcx {
         }
     }
 
+    /// As Go's rpcx client.
+    fn default_format(&self) -> Format {
+        Format::MsgPack
+    }
+
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
         Box::new(Frames {
             side,
@@ -56,16 +61,6 @@ impl Protocol for Rpcx {
             name_bytes: limits.name_bytes,
             meta_bytes: limits.meta_bytes,
         })
-    }
-
-    fn default_format(&self) -> Format {
-        Format::MsgPack
-    }
-
-    /// All but gob, whose bodies do not stand alone.
-    fn refuse(&self, head: &CallHead<'_>) -> Option<Status> {
-        (head.format == Format::Gob)
-            .then(|| Status::unimplemented("rpcx carries no gob: it has no stream of types"))
     }
 }
 

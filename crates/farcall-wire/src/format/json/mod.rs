@@ -11,6 +11,7 @@
 
 mod base64;
 mod number;
+mod params;
 mod parser;
 mod read;
 mod time;
@@ -20,6 +21,11 @@ use bytes::Bytes;
 use farcall_core::{Bounds, Fault, Put, Sink, Source, Take, trace_fault};
 use parser::Reader;
 use write::Writer;
+
+pub(crate) use number::write_uint;
+pub use params::Params;
+pub(crate) use params::decode_params;
+pub(crate) use parser::plain_until;
 
 /// Appends `value` to `out`. On a fault, which names the path to the field, `out` is as before.
 pub fn encode<T: Put + ?Sized>(value: &T, bounds: Bounds, out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -54,4 +60,9 @@ pub fn decode_strict<T: Take>(body: &Bytes, bounds: Bounds) -> Result<T, Fault> 
     value.take_from(const { &T::SHAPE }, &mut from as &mut dyn Source)?;
     from.end()?;
     Ok(value)
+}
+
+/// The text that a quoted one stands for; none if it is malformed.
+pub(crate) fn unquote(quoted: &[u8]) -> Option<String> {
+    decode_strict(&Bytes::copy_from_slice(quoted), Bounds::default()).ok()
 }

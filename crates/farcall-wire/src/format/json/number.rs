@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 /// Appends a whole number.
 #[inline]
-pub(super) fn write_uint(v: u64, out: &mut Vec<u8>) {
+pub(crate) fn write_uint(v: u64, out: &mut Vec<u8>) {
     if v < 10 {
         out.push(b'0' + v as u8);
     } else if v < 100_000_000 {

@@ -18,6 +18,8 @@ pub(super) const NULL: usize = 2;
 pub(super) const KEY: usize = 3;
 /// `At::a` of a map: its value was read.
 pub(super) const VALUE: usize = 4;
+/// `At::a` of a message: its fields stand in a list, in their order.
+pub(super) const ROW: usize = 5;
 
 /// The source. `At::b` of a message: the index of the field to expect.
 pub(super) struct Reader<'a> {
@@ -32,6 +34,8 @@ pub(super) struct Reader<'a> {
     pub(super) text: String,
     /// Bytes from base64.
     pub(super) bytes: Vec<u8>,
+    /// The next message may stand as the list of its fields.
+    pub(super) row: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -46,6 +50,7 @@ impl<'a> Reader<'a> {
             budget: bounds.decoded_bytes,
             text: String::new(),
             bytes: Vec::new(),
+            row: false,
         })
     }
 
@@ -389,7 +394,7 @@ pub(super) fn plain(byte: u8) -> bool {
 
 /// The first byte at or after `at` that ends the text or needs care.
 #[inline(always)]
-pub(super) fn plain_until(bytes: &[u8], mut at: usize) -> usize {
+pub(crate) fn plain_until(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
         if !chunk.iter().fold(true, |all, &byte| all & plain(byte)) {
             break;

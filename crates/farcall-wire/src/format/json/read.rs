@@ -3,7 +3,7 @@
 //! The key of the field after the last one is compared in place, quotes and colon included;
 //! anything else goes through the tables of the schema.
 
-use super::parser::{KEY, LATER, Reader, VALUE};
+use super::parser::{KEY, LATER, ROW, Reader, VALUE};
 use super::{number, time};
 use crate::format::{SHARE_FROM, begins_with, utf8};
 use farcall_core::{
@@ -13,10 +13,16 @@ use std::time::Duration;
 
 impl Source for Reader<'_> {
     fn open(&mut self, _: &'static Schema) -> Result<At, Fault> {
+        if self.row {
+            return self.open_row();
+        }
         self.enter(b'{', "an object")
     }
 
     fn field(&mut self, at: &mut At, schema: &'static Schema) -> Result<usize, Fault> {
+        if at.a == ROW {
+            return self.row_field(at, schema);
+        }
         while self.more(at, b'}')? {
             self.peek();
             let index = match schema.fields.get(at.b) {

@@ -282,3 +282,28 @@ fn limits() {
     // The answer to a broken `HEAD` has no body either.
     broken(&limits, b"HEAD / HTTP/1.1\r\nHost: h\r\nA\r\n\r\n", &Broken::NoColon);
 }
+
+/// There is one way to write a path, but for percent-encoding, which is undone once.
+#[test]
+fn paths() {
+    let ask = |path: &str| {
+        let request = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1");
+        check(&Limits::default(), request.as_bytes()).events()
+    };
+    for path in ["/Arith/Mul", "/Arith/Mul?x", "/%41rith/Mul", "/%41%72%69%74%68/%4d%75%6C"] {
+        assert_eq!(ask(path), ["call 0 #0 none 1"], "{path}");
+    }
+    let others = "/Arith//Mul //Arith/Mul /Arith/./Mul /Arith/../Arith/Mul /./Arith/Mul \
+        /Arith/Mul/ /Arith/Mul/. /Arith/Mul/.. /Arith%2FMul /Arith%2fMul /%2FArith/Mul \
+        /Arith/%2FMul /Arith/Mul%2F /Arith/Mul%00 /Arith/Mul%20 /Arith/%20Mul /Arith/Mul%0d%0a \
+        /Arith/Mul;a=b /Arith;x/Mul /Arith/Mul: /arith/mul /ARITH/MUL /Arith.Mul /Arith%2EMul \
+        /Arith/Mul. /Arith/.Mul /%2e/Arith/Mul /%2e%2e/Arith/Mul /Arith/%2e%2e/Mul \
+        /Arith/%252fMul /%2541rith/Mul /Arith/Mu%256c /Arith/Mul%3Fx /Arith/Mul%23 /Arith%5CMul \
+        /Arith/Mul, /Arith/M%C3%BCl /Arith/Mul* /Arith/Mul~1 /Arith/Mul@h /Ar/ith/Mul \
+        /Arith/Mul/Mul /?/Arith/Mul /Arith?/Mul";
+    assert!(others.split_whitespace().count() >= 40);
+    for path in others.split_whitespace() {
+        let events = ask(path);
+        assert!(events.iter().all(|event| event.starts_with("no ")), "{path} gave {events:?}");
+    }
+}
