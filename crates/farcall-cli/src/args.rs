@@ -89,6 +89,7 @@ pub(crate) struct Serve {
 Examples:
   farcall call rpcx://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}'
   farcall call jsonrpc://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}'
+  farcall call netrpc://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}'
   echo '\"gopher\"' | farcall call rpcx://127.0.0.1:8972/HelloService/SayHello -
   farcall call rpcx://127.0.0.1:8972/Echo/Meta --meta tenant=blue -v
   farcall call rpcx://127.0.0.1:8972/Echo/Sleep '{\"Ms\": 5000}' --deadline 200ms
@@ -97,7 +98,8 @@ Examples:
 Codecs: json suits Go structs best (their tags, their case-insensitive names, base64 for bytes)
 and is the default. msgpack sends what the JSON says, names as they stand; JSON has no way to say
 bytes or a time there. protobuf needs a schema; those of the example services are known. raw sends
-the text, file or standard input as it is and prints the reply as it came.
+the text, file or standard input as it is and prints the reply as it came. gob is what netrpc
+carries: an object becomes a struct of its fields, and a whole number an int, never a uint.
 
 Not built yet: --proto, --thrift, --auth, --ca, --server-name, --select, --fail, --retries,
 --curl.")]
@@ -108,9 +110,9 @@ pub(crate) struct Call {
     /// The argument: JSON, `-` for standard input, @FILE for a file; `{}` unless given
     #[arg(value_name = "JSON", allow_negative_numbers = true)]
     pub(crate) argument: Option<String>,
-    /// How the body travels: json, msgpack, protobuf or raw
-    #[arg(long, value_name = "CODEC", default_value = "json", value_parser = codec)]
-    pub(crate) codec: Format,
+    /// How the body travels: json, msgpack, protobuf, raw or gob; json unless given, gob over netrpc
+    #[arg(long, value_name = "CODEC", value_parser = codec)]
+    pub(crate) codec: Option<Format>,
     /// How the body is compressed: none or gzip
     #[arg(long, value_name = "HOW", default_value = "none", value_parser = compress)]
     pub(crate) compress: Compress,
@@ -306,7 +308,7 @@ fn codec(text: &str) -> Result<Format, String> {
     match Format::from_name(text) {
         Some(Format::Thrift) => Err("thrift is not built yet".to_owned()),
         Some(format) => Ok(format),
-        None => Err("known: json, msgpack, protobuf, raw".to_owned()),
+        None => Err("known: json, msgpack, protobuf, raw, gob".to_owned()),
     }
 }
 
@@ -399,7 +401,7 @@ mod tests {
         match cli.map(|cli| cli.command) {
             Ok(Command::Call(call)) => {
                 assert_eq!(call.argument.as_deref(), Some("-7"));
-                assert_eq!(call.codec, Format::MsgPack);
+                assert_eq!(call.codec, Some(Format::MsgPack));
             }
             other => panic!("{other:?}"),
         }

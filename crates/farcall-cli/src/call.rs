@@ -65,6 +65,7 @@ impl From<Status> for Failed {
 struct Plan {
     /// `Service.Method`
     name: String,
+    codec: Format,
     argument: Argument,
 }
 
@@ -83,9 +84,18 @@ impl Plan {
         let target = Target::parse(&args.target).map_err(|status| said(&status))?;
         let (service, method) = path(&target, &args.target)?;
         let name = format!("{service}.{method}");
-        let text = read(args.argument.as_deref(), args.codec)?;
-        let argument = match args.codec {
+        let codec = args.codec.unwrap_or(match target.protocol.default_format() {
+            Format::Gob => Format::Gob,
+            _ => Format::Json,
+        });
+        let text = read(args.argument.as_deref(), codec)?;
+        let argument = match codec {
             Format::Raw => Argument::Raw(text),
+            // Without its type a number is an int and bytes are text.
+            Format::Gob => match typed::known(service, method) {
+                Some(start) => Argument::Typed(start, text),
+                None => Argument::Value(parse(&text)?),
+            },
             Format::Protobuf => match typed::known(service, method) {
                 Some(start) => Argument::Typed(start, text),
                 None => {
@@ -97,7 +107,7 @@ impl Plan {
             },
             _ => Argument::Value(parse(&text)?),
         };
-        Ok(Plan { name, argument })
+        Ok(Plan { name, codec, argument })
     }
 
     async fn carry_out(&self, args: &args::Call) -> Result<(), Failed> {
@@ -110,7 +120,7 @@ impl Plan {
         talk.say(&format!("  connected in {}", output::time(connected)));
 
         let mut client = client
-            .format(args.codec)
+            .format(self.codec)
             .compress(args.compress)
             .deadline(deadline.saturating_sub(connected).max(Duration::from_millis(1)));
         for (key, value) in &args.meta {
@@ -192,7 +202,7 @@ impl Talk {
     fn sent(&self, plan: &Plan, args: &args::Call) {
         let compress = args.compress;
         let oneway = if args.oneway { ", one way" } else { "" };
-        let codec = format!("{}, compression {compress}{oneway}", args.codec);
+        let codec = format!("{}, compression {compress}{oneway}", plan.codec);
         self.say(&format!("{} {codec}, deadline {:?}", self.style.strong("sent"), args.deadline));
         self.meta(&args.meta);
         let argument = match &plan.argument {

@@ -5,4 +5,5 @@ mod codec;
 mod go_calls_us;
 mod go_peer;
 mod jsonrpc;
+mod netrpc;
 mod we_call_go;

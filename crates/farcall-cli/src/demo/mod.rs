@@ -78,7 +78,7 @@ fn urls(bound: &Bound) -> Vec<(String, String)> {
         let url = format!("{way}://{place}{option}");
         Some((format!("{way}{option}"), url))
     };
-    let protocols = [("rpcx", ""), ("jsonrpc", ""), ("jsonrpc", "?version=1")];
+    let protocols = [("rpcx", ""), ("netrpc", ""), ("jsonrpc", ""), ("jsonrpc", "?version=1")];
     let ways = protocols.iter().flat_map(|(protocol, option)| {
         addresses.iter().filter_map(move |address| over(protocol, option, address))
     });
@@ -90,9 +90,10 @@ async fn tour(urls: &[(String, String)], noted: &AtomicI64, report: &mut Report)
     for (way, url) in urls {
         let client = Client::connect(url).await?;
         let carries_meta = client.target().protocol.carries_meta();
-        for codec in ["json", "msgpack", "protobuf", "raw"] {
+        for codec in ["json", "msgpack", "protobuf", "raw", "gob"] {
             let Some(format) = Format::from_name(codec) else { continue };
-            if !carries_meta && format != client.target().protocol.default_format() {
+            let default = client.target().protocol.default_format();
+            if format != default && (!carries_meta || format == Format::Gob) {
                 continue;
             }
             for compress in [farcall::Compress::None, farcall::Compress::Gzip] {

@@ -160,8 +160,9 @@ impl Stop {
 /// Without types, in the formats that describe themselves.
 async fn by_name(client: &Client) -> Seen {
     let protocol = client.target().protocol;
-    for format in [Format::Json, Format::MsgPack] {
-        if !protocol.carries_meta() && format != protocol.default_format() {
+    for format in [Format::Json, Format::MsgPack, Format::Gob] {
+        let alone = !protocol.carries_meta() || format == Format::Gob;
+        if alone && format != protocol.default_format() {
             continue;
         }
         let call = client.call("Arith.Mul", json!({"A": 6, "B": 7})).format(format);

@@ -100,15 +100,22 @@ impl Misfit {
 /// The plans of one stream, by the address of our shape and the number of the peer's type. What
 /// does not fit is kept as well: it costs a walk through the types to know.
 #[derive(Debug, Default)]
-pub(super) struct Plans(HashMap<(usize, i32), Result<Arc<Plan>, Misfit>>);
+pub(super) struct Plans {
+    made: HashMap<(usize, i32), Result<Arc<Plan>, Misfit>>,
+    /// What making them has cost, in fields looked at.
+    spent: usize,
+}
 
-/// Plans that are kept; beyond, all are made anew.
-const MOST_PLANS: usize = 1024;
+/// Fields that may be looked at to make the plans of one stream. A thousand methods of a hundred
+/// fields each take a tenth; types that are made to be looked at again with each call take more.
+const MOST_SPENT: usize = 1 << 20;
+/// What a plan costs beside its fields.
+const EACH: usize = 32;
 
 impl Plans {
     #[inline]
     pub(super) fn get(&self, shape: &'static Shape, id: i32) -> Option<Result<Arc<Plan>, Fault>> {
-        let plan = self.0.get(&(std::ptr::from_ref(shape).addr(), id))?;
+        let plan = self.made.get(&(std::ptr::from_ref(shape).addr(), id))?;
         Some(plan.as_ref().map(Arc::clone).map_err(Misfit::fault))
     }
 
@@ -119,13 +126,16 @@ impl Plans {
         shape: &'static Shape,
         id: i32,
     ) -> Result<Arc<Plan>, Fault> {
-        let made = Maker::new(types).make(shape, id);
+        if self.spent > MOST_SPENT {
+            let what = "more types of arguments or results on one stream";
+            return Err(Fault::new(Why::Unsupported { format: super::FORMAT, what }));
+        }
+        let mut maker = Maker::new(types);
+        let made = maker.make(shape, id);
+        self.spent += EACH + maker.looked_at;
         let plan = made.as_ref().map(Arc::clone).map_err(Misfit::fault);
         if !matches!(&made, Err(misfit) if misfit.hole) {
-            if self.0.len() >= MOST_PLANS {
-                self.0.clear();
-            }
-            self.0.insert((std::ptr::from_ref(shape).addr(), id), made);
+            self.made.insert((std::ptr::from_ref(shape).addr(), id), made);
         }
         plan
     }
@@ -138,6 +148,7 @@ struct Maker<'t> {
     /// Structs whose fields were not looked at: a list, because types may be chained very long.
     left: Vec<Job>,
     jobs: Vec<(usize, &'static str)>,
+    looked_at: usize,
 }
 
 /// A struct to be planned: into which node, and how it was come to.
@@ -151,10 +162,10 @@ struct Job {
 impl<'t> Maker<'t> {
     fn new(types: &'t Types) -> Maker<'t> {
         let (structs, left) = (HashMap::new(), Vec::new());
-        Maker { types, nodes: vec![Node::Leaf], structs, left, jobs: vec![(0, "")] }
+        Maker { types, nodes: vec![Node::Leaf], structs, left, jobs: vec![(0, "")], looked_at: 0 }
     }
 
-    fn make(mut self, shape: &'static Shape, id: i32) -> Result<Arc<Plan>, Misfit> {
+    fn make(&mut self, shape: &'static Shape, id: i32) -> Result<Arc<Plan>, Misfit> {
         let root = self.spot(shape, id, 0).map_err(|why| self.misfit(why, 0, None))?;
         if let Some(job) = self.left.pop() {
             let known = self.fields(&job)?;
@@ -168,7 +179,8 @@ impl<'t> Maker<'t> {
         while let Some(job) = self.left.pop() {
             self.fields(&job)?;
         }
-        Ok(Arc::new(Plan { nodes: self.nodes.into(), root }))
+        let nodes = std::mem::take(&mut self.nodes).into();
+        Ok(Arc::new(Plan { nodes, root }))
     }
 
     #[cold]
@@ -187,6 +199,7 @@ impl<'t> Maker<'t> {
     fn fields(&mut self, job: &Job) -> Result<bool, Misfit> {
         let types = self.types;
         let Some(Def::Struct { fields }) = types.get(job.id) else { return Ok(false) };
+        self.looked_at += fields.len() + job.schema.fields.len();
         let mut ours: HashMap<&str, usize> = HashMap::new();
         for (index, field) in job.schema.fields.iter().enumerate() {
             ours.entry(field.go).or_insert(index);

@@ -4,11 +4,13 @@
 use super::{Broken, NetRpc};
 use crate::format::tests::types::{field, message, omit, packed};
 use crate::format::{decode, encode, json};
-use crate::{CallHead, Event, Fed, Head, Out, Protocol, ReplyHead, Side, Sniff, Wire, gob, sniff};
+use crate::{
+    CallHead, Event, Fed, Head, Out, Protocol, Reply, ReplyHead, Side, Sniff, Wire, gob, sniff,
+};
 use bytes::{Bytes, BytesMut};
 use farcall_core::{
-    Body, Bounds, Code, Compress, END, Fault, Field, Format, Found, Limits, Message, MethodId, Put,
-    Routes, Schema, Shape, Shaped, Sink, Source, Status, Take, Value, tables,
+    Body, Bounds, Call, Code, Compress, END, Fault, Field, Format, Found, Limits, Message,
+    MethodId, Put, Routes, Schema, Shape, Shaped, Sink, Source, Status, Take, Value, tables,
 };
 use std::io::IoSlice;
 
@@ -399,6 +401,46 @@ fn headers_that_are_none_end_the_connection() {
     assert_eq!(end, Err(Broken::NameLong { length: 1025, limit: 1024 }.into()));
     let (_, end) = feed(&mut *open(Side::Server), &[0], &[]);
     assert_eq!(end, Err(Broken::Gob(gob::Broken::MessageEmpty).into()));
+}
+
+#[test]
+fn mutations() {
+    let mut x = 88_172_645_463_325_252_u64;
+    let mut random = move || {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        x as usize
+    };
+    let cases = transcripts();
+    let seeds: Vec<_> = [true, false]
+        .into_iter()
+        .flat_map(|client| cases.iter().map(move |case| (client, said(case, client))))
+        .filter(|(_, bytes)| bytes.len() > 10)
+        .collect();
+    let mut found = 0;
+    for round in 0..20_000 {
+        let (client, bytes) = &seeds[round % seeds.len()];
+        let mut bad = bytes.clone();
+        for _ in 0..1 + random() % 3 {
+            let at = random() % bad.len();
+            match random() % 4 {
+                0 => bad[at] = random() as u8,
+                1 => bad[at] ^= 1 << (random() % 8),
+                2 => bad.insert(at, random() as u8),
+                _ => bad.truncate(at.max(1)),
+            }
+        }
+        let side = if *client { Side::Server } else { Side::Client };
+        for event in feed(&mut *open(side), &bad, &[]).0 {
+            found += 1;
+            if let Event::Call(Call { body, .. }) | Event::Reply(Reply { body, .. }) = event {
+                let _ = read::<Value>(&body);
+                let _ = read::<Args>(&body);
+            }
+        }
+    }
+    assert!(found > 1000, "{found}");
 }
 
 #[test]

@@ -199,6 +199,25 @@ fn what_unfolds_is_charged() {
     assert!(fault.contains("Limits::decoded_bytes"), "{fault}");
 }
 
+/// Many names for a type that takes long to look at: each value asks for another plan.
+#[test]
+fn plans_are_paid_for() {
+    let wide: Vec<String> = (0..4000).map(|i| format!("F{i}")).collect();
+    let mut fields: Vec<_> = wide.iter().map(|name| (&**name, 2)).collect();
+    fields[3999] = ("X", 2);
+    let mut stream = define(65, &Describe::Struct("", &fields));
+    for id in 66..1066 {
+        stream.extend(define(id, &Describe::Slice(65)));
+        stream.extend(value(id, &[0, 0]));
+    }
+    let bodies = values(&stream, &[]).unwrap();
+    let read = |body: &farcall_core::Body| read::<Vec<super::compat::Point>>(body);
+    let taken = bodies.iter().filter(|body| read(body).is_ok()).count();
+    assert!((200..500).contains(&taken), "{taken}");
+    // What was taken once is taken again.
+    assert!(read(&bodies[0]).is_ok());
+}
+
 #[test]
 fn cut_anywhere_a_value_is_not_whole() {
     for name in ["struct_person", "iface_nested_two_new_types", "struct_all_basic"] {
