@@ -110,7 +110,7 @@ pub(crate) struct Call {
     /// The argument: JSON, `-` for standard input, @FILE for a file; `{}` unless given
     #[arg(value_name = "JSON", allow_negative_numbers = true)]
     pub(crate) argument: Option<String>,
-    /// How the body travels: json, msgpack, protobuf, raw or gob; json unless given, gob over netrpc
+    /// How the body travels: json, msgpack, protobuf, raw, gob; json unless given, gob over netrpc
     #[arg(long, value_name = "CODEC", value_parser = codec)]
     pub(crate) codec: Option<Format>,
     /// How the body is compressed: none or gzip

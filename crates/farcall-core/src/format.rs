@@ -23,7 +23,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The name people type: `json`, `msgpack`, `protobuf`, `raw`, `thrift`.
+    /// The name people type: `json`, `msgpack`, `protobuf`, `raw`, `thrift`, `gob`.
     pub fn name(self) -> &'static str {
         match self {
             Format::Raw => "raw",

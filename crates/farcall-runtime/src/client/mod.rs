@@ -103,11 +103,14 @@ impl Client {
         Client::over_by(sniff::PROTOCOLS[0], io)
     }
 
-    /// The same, speaking the protocol of this name: `rpcx`, `netrpc`.
+    /// The same, speaking the protocol of this name: `rpcx`, `netrpc`, `jsonrpc`.
     pub fn over_as(protocol: &str, io: impl Over) -> Result<Client, Status> {
-        match sniff::by_name(protocol) {
+        match sniff::by_name(protocol).filter(|protocol| protocol.has_client()) {
             Some(protocol) => Ok(Client::over_by(protocol, io)),
-            None => Err(Status::invalid_argument(format!("protocol `{protocol}` is not built"))),
+            None => {
+                let text = format!("there is no client of the protocol `{protocol}`");
+                Err(Status::invalid_argument(text))
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! net/rpc: the RPC of Go's standard library, on the wire that it has by default.
 //!
 //! Source: packages `net/rpc` and `encoding/gob` of Go 1.19, read and run. Each direction of a
-//! connection is one stream of [gob](crate::gob) for as long as it lasts. The client writes a
+//! connection is one stream of [`gob`] for as long as it lasts. The client writes a
 //! `Request` and the argument, the server a `Response` and the result, in any order of calls:
 //!
 //! ```text
