@@ -1,6 +1,7 @@
-//! What the integration tests share: a service with every behaviour, servers on free ports,
-//! rpcx frames written by hand, and random values.
+//! What the integration tests share: a service with every behaviour, servers on free ports, rpcx
+//! frames and HTTP requests written by hand, and random values.
 
 pub mod dice;
 pub mod frames;
+pub mod http;
 pub mod services;

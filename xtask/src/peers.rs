@@ -21,7 +21,10 @@ struct Peer {
     program: &'static str,
 }
 
-const PEERS: [Peer; 1] = [Peer { folder: "rpcx", program: "rpcx-peer" }];
+const PEERS: [Peer; 2] = [
+    Peer { folder: "rpcx", program: "rpcx-peer" },
+    Peer { folder: "netrpc", program: "netrpc-peer" },
+];
 
 pub(crate) fn run(flags: &[String]) -> Done {
     known(flags, &[])?;
@@ -33,7 +36,7 @@ pub(crate) fn run(flags: &[String]) -> Done {
         }
     }
     let bin = bin();
-    let test = ["test", "-p", "farcall-it", "--features", "peers"];
+    let test = ["test", "-p", "farcall-it", "--features", "peers", "--test", "peers"];
     show(cargo().current_dir(root()).args(test).env("FARCALL_PEERS_BIN", &bin))?;
     let names: Vec<&str> = PEERS.iter().map(|peer| peer.folder).collect();
     println!(
@@ -71,7 +74,7 @@ fn home() -> PathBuf {
 fn build(peer: &Peer) -> Done<PathBuf> {
     let Some(go) = version("go", "version") else {
         return Err("`go` is not installed, and the peers are Go programs: install Go 1.26 or \
-             later (https://go.dev/dl/) and put its bin folder into PATH"
+             later and put its bin folder into PATH"
             .into());
     };
     println!("building peers/{} ({go})", peer.folder);

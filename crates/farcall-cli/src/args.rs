@@ -59,7 +59,7 @@ pub(crate) struct Demo {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  farcall serve
+  farcall serve                                     rpcx, and HTTP for curl, on one port
   farcall serve --listen tcp://127.0.0.1:0          a free port; the output says which
   farcall serve --listen tcp://127.0.0.1:8972 --listen tcp://[::1]:8972
   farcall serve --factor 2 --instance blue          told apart by Arith.Mul and Echo.Meta

@@ -28,7 +28,8 @@ pub(crate) fn run(args: args::Serve) -> u8 {
 
 async fn serve(args: args::Serve) -> Result<(), Status> {
     let instance = args.instance.map(Into::into);
-    let server = services::with(services::Settings { factor: args.factor, instance });
+    let settings = services::Settings { factor: args.factor, instance };
+    let server = services::with(settings).list_services();
     let mut urls = args.listen.iter();
     let Some(first) = urls.next() else {
         return Err(Status::new(Code::InvalidArgument, "nowhere to listen"));
@@ -44,5 +45,15 @@ async fn serve(args: args::Serve) -> Result<(), Status> {
 fn announce(bound: &Bound) {
     for address in bound.addresses() {
         output::line(&format!("listening on {address}"));
+    }
+    let reachable = |address: &String| {
+        let place = address.strip_prefix("tcp://")?;
+        // Nobody connects to "everywhere".
+        Some(place.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"))
+    };
+    if let Some(place) = bound.addresses().iter().find_map(reachable) {
+        output::note(&format!(
+            "try: curl -d '{{\"A\":6,\"B\":7}}' http://{place}/Arith/Mul; all methods: curl {place}"
+        ));
     }
 }

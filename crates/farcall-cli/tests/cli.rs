@@ -2,7 +2,7 @@
 
 use farcall::{Format, Value, format::decode_from};
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
@@ -81,6 +81,29 @@ fn demo_prints_a_table_without_escapes_into_a_pipe() {
     assert!(out(&output).contains("rpcx+mem protobuf gzip"));
     assert!(out(&output).contains("checks are right"));
     assert!(!out(&output).contains('\x1b'));
+}
+
+#[test]
+fn serve_says_how_to_curl_and_answers_so() {
+    let served = Served::start(&["--factor", "2"]);
+    let call = |request: &str| {
+        let mut socket = std::net::TcpStream::connect(&served.address).expect("it listens");
+        socket.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("it answers and closes");
+        answer
+    };
+    let end = "Connection: close\r\n";
+    let body = r#"{"A":6,"B":7}"#;
+    let post =
+        format!("POST /Arith/Mul HTTP/1.1\r\nHost: h\r\n{end}Content-Length: 13\r\n\r\n{body}");
+    let answer = call(&post);
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n{\"C\":84}"),
+        "{answer}"
+    );
+    let page = call(&format!("GET / HTTP/1.1\r\nHost: {}\r\n{end}\r\n", served.address));
+    assert!(page.contains(&format!("http://{}/Arith/Mul", served.address)), "{page}");
 }
 
 #[test]

@@ -27,6 +27,12 @@ pub struct Limits {
     /// Bytes of a service or method name, and of a JSON-RPC id. Default 1 KiB. A longer one closes
     /// the connection; over JSON-RPC, its call is refused.
     pub name_bytes: usize,
+    /// Bytes of the head of an HTTP request; its trailers and chunk extensions have as many again.
+    /// Default 32 KiB. A longer one is answered with 431 and closes the connection.
+    pub head_bytes: usize,
+    /// Fields in the head of an HTTP request. Default 128. One more is answered with 431 and closes
+    /// the connection.
+    pub head_fields: usize,
     /// Calls in one JSON-RPC batch. Default 1,024. A larger batch is refused as a whole.
     pub batch_calls: usize,
     /// Calls of one connection that run at once. Default 1,024. When all are taken, the connection
@@ -63,6 +69,9 @@ pub struct Limits {
     /// Time a connection that has completed a message may stay without a call. Default none: it is
     /// never closed for idleness.
     pub idle: Option<Duration>,
+    /// Time a connection that closes after an answer is still read, so that the peer can read that
+    /// answer while it writes. Default 2 s; what comes is thrown away.
+    pub linger: Duration,
     /// Calls one client connection has in flight. Default 16,384. Beyond it, calls wait their turn
     /// within their deadline.
     pub calls_in_flight: usize,
@@ -92,6 +101,8 @@ impl Default for Limits {
             body_depth: 100,
             meta_bytes: 64 * KIB,
             name_bytes: KIB,
+            head_bytes: 32 * KIB,
+            head_fields: 128,
             batch_calls: 1024,
             calls_per_connection: 1024,
             calls: 65_536,
@@ -105,6 +116,7 @@ impl Default for Limits {
             silence: Duration::from_secs(60),
             head_time: Duration::from_secs(10),
             idle: None,
+            linger: Duration::from_secs(2),
             calls_in_flight: 16_384,
             client_output_bytes: 64 * MIB,
             connect_time: Duration::from_secs(3),

@@ -19,6 +19,13 @@ pub enum Found {
 pub trait Routes: Sync {
     /// Looks up the bytes of a service and a method name as they stand in the frame.
     fn find(&self, service: &[u8], method: &[u8]) -> Found;
+
+    /// Calls `each` with every service and method, the methods of a service in a row, if the table
+    /// wants to be read by peers; false if it does not, which is the default.
+    fn names(&self, each: &mut dyn FnMut(&str, &str)) -> bool {
+        let _ = each;
+        false
+    }
 }
 
 /// A client's table: nobody calls a client.

@@ -60,10 +60,14 @@ impl Target {
         };
         let (protocol, transport) = scheme.split_once('+').unwrap_or((scheme, "tcp"));
         let Some(protocol) = sniff::by_name(protocol) else {
-            let known: Vec<_> = sniff::PROTOCOLS.iter().map(|p| p.name()).collect();
+            let built = sniff::PROTOCOLS.iter().filter(|p| p.has_client());
+            let known: Vec<_> = built.map(|p| p.name()).collect();
             let known = known.join(", ");
             return Err(bad(url, format!("protocol `{protocol}` is not built; built: {known}")));
         };
+        if !protocol.has_client() {
+            return Err(bad(url, format!("the {} client is not built yet", protocol.name())));
+        }
         let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
         let mut protocol = protocol;
         for option in options.split('&').filter(|o| !o.is_empty()) {
@@ -152,6 +156,7 @@ mod tests {
         for (url, why) in [
             ("127.0.0.1:1", "no `://`"),
             ("smtp://h:1", "protocol `smtp` is not built"),
+            ("http://h:1/Arith/Mul", "the http client is not built yet"),
             ("rpcx+quic://h:1", "transport `quic` is not built"),
             ("rpcx://h", "no port"),
             ("rpcx://:1", "no host"),

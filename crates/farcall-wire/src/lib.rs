@@ -14,6 +14,7 @@
 pub mod compress;
 mod cursor;
 pub mod format;
+pub mod http1;
 pub mod jsonrpc;
 mod out;
 pub mod rpcx;

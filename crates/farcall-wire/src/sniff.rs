@@ -1,10 +1,10 @@
 //! Which protocol is this? Asked of a connection's first bytes, before a wire is opened.
 
-use crate::{Protocol, Sniff, jsonrpc, rpcx};
+use crate::{Protocol, Sniff, http1, jsonrpc, rpcx};
 
 /// The protocols spoken here, in the order they are asked: magic numbers first, text second, what
 /// is ambiguous last.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&rpcx::Rpcx, &jsonrpc::V2];
+pub static PROTOCOLS: &[&dyn Protocol] = &[&rpcx::Rpcx, &http1::Http, &jsonrpc::V2];
 
 /// What the first bytes say.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! The contract between wires and the machine: what a protocol is, what it finds, what it writes.
 
-use crate::{Out, jsonrpc, rpcx};
+use crate::{Out, http1, jsonrpc, rpcx};
 use bytes::BytesMut;
 use farcall_core::{
     Body, Call, Compress, Format, Found, Limits, Meta, Routes, Shape, Status, Str, Ticket,
@@ -27,6 +27,10 @@ pub trait Protocol: Send + Sync + 'static {
     }
     /// A state machine for one end of one connection.
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire>;
+    /// Whether the client's side is built: targets of a protocol without one are refused by name.
+    fn has_client(&self) -> bool {
+        true
+    }
 }
 
 /// What a protocol says of a connection's first bytes.
@@ -80,13 +84,26 @@ pub trait Wire: Send {
     /// Writes something that is not a call or a reply.
     fn control(&mut self, what: Control, out: &mut Out);
 
-    /// The failure of a call whose method does not exist, in the words of this protocol's servers;
-    /// clients match on them. These are those of Go's rpcx server (`server/server.go`).
+    /// The failure that answers a call of a method which does not exist. The texts are those of
+    /// Go's rpcx server (`server/server.go`), which its clients match on, unless a protocol has
+    /// its own.
     fn unknown(&self, found: Found, service: &str, method: &str) -> Status {
         Status::unimplemented(match found {
             Found::NoMethod => format!("rpcx: can't find method {method}"),
             _ => format!("rpcx: can't find service {service}"),
         })
+    }
+
+    /// Asked after [`feed`](Wire::feed) took input and found nothing: whether what it took is part
+    /// of a message that is not complete.
+    fn midway(&self) -> bool {
+        false
+    }
+
+    /// Asked after [`feed`](Wire::feed) gave an error: whether the calls that were found before
+    /// are still to be answered, and all of it read by the peer, before the connection closes.
+    fn closing(&self) -> bool {
+        false
     }
 }
 
@@ -99,8 +116,14 @@ pub enum Fed {
         /// Bytes still missing; at least 1 when a frame has begun.
         need: usize,
     },
-    /// `most` events were found and more may be waiting in `input`.
+    /// `most` events were found, or `out` holds as much as it may, and more may be waiting in
+    /// `input`.
     Full,
+    /// Too many calls are unanswered, or answers wait behind one that is: feed again once a reply
+    /// was written.
+    Waiting,
+    /// The peer has said its last: close once all that was found is answered and written.
+    Closing,
 }
 
 /// What a wire found in the bytes.
@@ -230,6 +253,8 @@ pub enum Broken {
     },
     /// rpcx was broken.
     Rpcx(rpcx::Broken),
+    /// HTTP/1.1 was broken.
+    Http(http1::Broken),
     /// JSON-RPC was broken.
     JsonRpc(jsonrpc::Broken),
 }
@@ -241,6 +266,7 @@ impl fmt::Display for Broken {
                 write!(f, "no protocol spoken here begins with bytes {first:02x?}")
             }
             Broken::Rpcx(broken) => write!(f, "rpcx: {broken}"),
+            Broken::Http(broken) => write!(f, "http: {broken}"),
             Broken::JsonRpc(broken) => write!(f, "jsonrpc: {broken}"),
         }
     }

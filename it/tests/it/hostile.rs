@@ -51,7 +51,7 @@ async fn frames_that_break_the_protocol_close_the_connection() {
     let running = Running::start(probe(quick())).await;
     let good = Frame::call(1, "Probe", "Meta", JSON, b"{}");
     let mut bad: Vec<(&str, Vec<u8>)> = vec![
-        ("another protocol", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
+        ("another protocol", b"EHLO there\r\n".to_vec()),
         ("wrong magic", Frame { magic: 9, ..good.clone() }.bytes()),
         ("metadata cut", Frame { meta: b"\0\0\0\x09ab".to_vec(), ..good.clone() }.bytes()),
         ("metadata too long", Frame { meta: vec![0; 70_000], ..good.clone() }.bytes()),

@@ -4,6 +4,7 @@ mod calls;
 mod client;
 mod differential;
 mod hostile;
+mod http1;
 mod jsonrpc;
 mod neighbours;
 mod server;

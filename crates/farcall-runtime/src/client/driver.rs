@@ -382,6 +382,8 @@ impl Connected<'_> {
             match fed {
                 Ok(Fed::Full) => {}
                 Ok(Fed::Hungry { need }) => break Ok(need),
+                // Clients answer nothing, so there is nothing to wait for nor to finish.
+                Ok(Fed::Waiting | Fed::Closing) => break Ok(0),
                 Err(broken) => break Err(broken),
             }
         };

@@ -6,11 +6,13 @@
 
 mod greet;
 mod late;
+mod part;
 mod scratch;
 mod slots;
 mod timing;
 
 pub(crate) use late::{Busy, Late, Stop};
+pub(crate) use part::Close;
 
 use crate::{
     clock::after,
@@ -21,11 +23,11 @@ use bytes::BytesMut;
 use farcall_core::{Call, Limits, MethodId, Status, Ticket};
 use farcall_wire::{Broken, Event, Fed, Head, Out, ReplyHead, Unknown, Wire};
 use late::Homecomer;
+use part::Part;
 use scratch::READ_BYTES;
 use slots::Slots;
 use std::{
     collections::VecDeque,
-    fmt,
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
@@ -56,36 +58,16 @@ pub(crate) struct Conn {
     need: usize,
     /// `input` may hold complete messages.
     unfed: bool,
+    /// The wire feeds no more until a reply was written.
+    waiting: bool,
     /// The peer has sent its last byte.
     ended: bool,
+    /// What the connection ends with once all is answered and written.
+    part: Option<Box<Part>>,
     /// The transport keeps bytes that it was given.
     flushing: bool,
     leaving: Leaving,
     home: Vec<Homecomer>,
-}
-
-/// Why a connection ended.
-#[derive(Debug)]
-pub(crate) enum Close {
-    /// The peer closed it, or it was drained.
-    Done,
-    /// The peer broke the protocol.
-    Broken(Broken),
-    /// It cannot be read or written.
-    Io(io::Error),
-    /// A time limit passed; the text names the limit.
-    Time(&'static str),
-}
-
-impl fmt::Display for Close {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Close::Done => f.write_str("done"),
-            Close::Broken(broken) => write!(f, "the peer broke the protocol: {broken}"),
-            Close::Io(error) => write!(f, "input or output failed: {error}"),
-            Close::Time(limit) => write!(f, "the peer was too slow ({limit})"),
-        }
-    }
 }
 
 /// How far a connection is in leaving.
@@ -130,7 +112,9 @@ impl Conn {
             timing: Timing::new(Instant::now()),
             need: 0,
             unfed: false,
+            waiting: false,
             ended: false,
+            part: None,
             flushing: false,
             leaving: Leaving::No,
             home: Vec::new(),
@@ -173,11 +157,12 @@ impl Conn {
                 return Poll::Pending;
             }
             if self.finished() {
-                if self.stream.write.poll_close(cx).is_ready() {
-                    return Poll::Ready(Close::Done);
+                let parting = self.part.as_ref().is_some_and(|part| part.begun());
+                if !parting && self.stream.write.poll_close(cx).is_pending() {
+                    self.flushing = true;
+                    break;
                 }
-                self.flushing = true;
-                break;
+                return self.take_leave(cx);
             }
             if self.blocked() {
                 break;
@@ -202,6 +187,7 @@ impl Conn {
     /// Nothing more is read.
     fn deaf(&self) -> bool {
         self.ended
+            || self.part.is_some()
             || match self.leaving {
                 Leaving::No => false,
                 Leaving::Yes | Leaving::Reading => self.need == 0,
@@ -219,9 +205,10 @@ impl Conn {
             && !self.unfed
     }
 
-    /// Nothing more may start: the slots are taken or the output is full.
+    /// Nothing more may start: the slots are taken, the output is full, or the wire waits.
     fn blocked(&self) -> bool {
-        self.slots.taken() >= self.limits().calls_per_connection
+        self.waiting
+            || self.slots.taken() >= self.limits().calls_per_connection
             || self.out.len() > self.limits().output_bytes
     }
 
@@ -256,6 +243,8 @@ impl Conn {
     /// Starts what was cut and cuts what was read, until nothing is left, nothing may start, or the
     /// turn is over.
     fn work(&mut self, budget: &mut Budget, now: Instant) -> Result<(), Broken> {
+        // Whatever came home may be what the wire waits for; it says so again if not.
+        self.waiting = false;
         while !self.parked.is_empty() && !self.blocked() && !budget.over {
             if let Some(event) = self.parked.pop_front() {
                 self.start(event, budget, now);
@@ -277,17 +266,29 @@ impl Conn {
             let router = &*self.shared.router;
             let before = self.input.len();
             match wire.feed(&mut self.input, &mut self.out, router, &mut events, most) {
-                Ok(Fed::Full) => {}
+                // Answers that the wire gave by itself take time too.
+                Ok(Fed::Full) => budget.over |= events.is_empty(),
                 Ok(Fed::Hungry { need }) => {
                     self.need = need;
                     self.unfed = false;
                 }
+                // What was found just now may be what the wire waits for.
+                Ok(Fed::Waiting) => self.waiting = events.is_empty(),
+                Ok(Fed::Closing) => {
+                    (self.need, self.unfed) = (0, false);
+                    self.part = Some(Part::boxed(Close::Done));
+                }
                 Err(broken) => {
                     self.unfed = false;
-                    result = Err(broken);
+                    if wire.closing() {
+                        self.need = 0;
+                        self.part = Some(Part::boxed(Close::Broken(broken)));
+                    } else {
+                        result = Err(broken);
+                    }
                 }
             }
-            if self.input.len() < before {
+            if self.input.len() < before && (!events.is_empty() || !wire.midway()) {
                 self.timing.message_done(!events.is_empty());
                 if self.leaving == Leaving::Reading {
                     self.leaving = Leaving::Read;

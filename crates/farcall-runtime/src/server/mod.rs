@@ -46,6 +46,7 @@ pub struct Server {
     limits: Limits,
     protocols: Option<Vec<String>>,
     spawn: bool,
+    listed: bool,
 }
 
 impl Server {
@@ -83,6 +84,14 @@ impl Server {
     #[must_use]
     pub fn spawn_handlers(mut self) -> Server {
         self.spawn = true;
+        self
+    }
+
+    /// Lets peers read the names of all services and methods: `GET /` lists them, with a curl line
+    /// each. Off unless it is asked for.
+    #[must_use]
+    pub fn list_services(mut self) -> Server {
+        self.listed = true;
         self
     }
 
@@ -140,7 +149,7 @@ impl Server {
             meta_bytes: limits.meta_bytes,
         };
         Ok(Arc::new(Shared {
-            router: Arc::new(Router::new(self.entries)?),
+            router: Arc::new(Router::new(self.entries, self.listed)?),
             limits,
             rules,
             protocols,

@@ -17,13 +17,15 @@ pub(crate) struct Router {
     /// Open addressing over [`hash`]; index into `entries` plus one, 0 for an empty place. At least
     /// half of the places are empty.
     places: Vec<u32>,
+    /// Peers may read the names.
+    listed: bool,
 }
 
 impl Router {
     /// Freezes the table. Two methods of one name are an error.
-    pub(crate) fn new(entries: Vec<Entry>) -> Result<Router, Status> {
+    pub(crate) fn new(entries: Vec<Entry>, listed: bool) -> Result<Router, Status> {
         let size = (entries.len() * 2 + 1).next_power_of_two();
-        let mut router = Router { entries: Vec::new(), places: vec![0; size] };
+        let mut router = Router { entries: Vec::new(), places: vec![0; size], listed };
         for entry in entries {
             let (service, name) = (entry.service.as_bytes(), entry.name.as_bytes());
             let Err(place) = router.place(service, name) else {
@@ -68,6 +70,13 @@ impl Routes for Router {
             }
             Err(_) => Found::NoService,
         }
+    }
+
+    fn names(&self, each: &mut dyn FnMut(&str, &str)) -> bool {
+        if self.listed {
+            self.entries.iter().for_each(|entry| each(&entry.service, &entry.name));
+        }
+        self.listed
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) fn feed(wire: &mut dyn Wire, bytes: &[u8], cuts: &[usize]) -> Seen {
         end = feed_all(wire, &mut input, &mut out, &mut found, usize::MAX);
         match &end {
             Ok(Fed::Hungry { need }) => assert_eq!(*need == 0, input.is_empty()),
-            Ok(Fed::Full) => panic!("it was fed until it was hungry"),
+            Ok(other) => panic!("it was fed until it was hungry, but is {other:?}"),
             Err(_) => break,
         }
     }

@@ -117,7 +117,7 @@ pub(super) fn feed(wire: &mut dyn Wire, bytes: &[u8], cuts: &[usize]) -> Seen {
         end = wire.feed(&mut input, &mut out, &Table, &mut found, usize::MAX);
         match &end {
             Ok(Fed::Hungry { need }) => assert_eq!(*need == 0, input.is_empty()),
-            Ok(Fed::Full) => panic!("there is no most"),
+            Ok(fed) => panic!("{fed:?}: there is no most"),
             Err(_) => break,
         }
     }

@@ -1,0 +1,154 @@
+//! The stops that are made over HTTP, by hand: what `curl` would send, and what it would show.
+
+use super::Report;
+use farcall::{Format, Value, format::decode_from};
+use std::{io, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// What was seen, or what was wrong.
+type Seen = Result<String, String>;
+
+/// Makes every stop at `HOST:PORT`.
+pub(super) async fn tour(place: &str, report: &mut Report) {
+    let over = || "http+tcp json".to_owned();
+    report.time("plain JSON", over(), plain(place)).await;
+    report.time("errors", over(), errors(place)).await;
+    report.time("a pipeline", over(), pipeline(place)).await;
+    report.time("the list of services", over(), list(place)).await;
+    report.time("two lengths", over(), ambiguous(place)).await;
+}
+
+/// A call, and another on the same connection.
+async fn plain(place: &str) -> Seen {
+    let mut peer = Peer::connect(place).await?;
+    for _ in 0..2 {
+        peer.send(&post("/Arith/Mul", "", r#"{"A":6,"B":7}"#)).await?;
+        expect(peer.answer().await?, 200, r#"{"C":42}"#)?;
+    }
+    Ok("POST /Arith/Mul {\"A\":6,\"B\":7} gave {\"C\":42}".to_owned())
+}
+
+async fn errors(place: &str) -> Seen {
+    let mut peer = Peer::connect(place).await?;
+    for (path, fields, body, status, text) in [
+        ("/Arith/Divide", "", r#"{"A":1}"#, 400, "divide by zero"),
+        ("/Arith/NoSuchMethod", "", "{}", 404, "has no method"),
+        ("/Echo/Panic", "", "", 500, "internal"),
+        ("/Echo/Sleep", "X-Timeout-Ms: 20\r\n", r#"{"Ms":10000}"#, 504, "deadline"),
+    ] {
+        peer.send(&post(path, fields, body)).await?;
+        let answer = peer.answer().await?;
+        if answer.0 != status || !answer.1.contains(text) {
+            return Err(format!("{path} gave {} {}", answer.0, answer.1));
+        }
+        let error: Result<Value, _> = decode_from(Format::Json, answer.1.as_bytes());
+        if !error.is_ok_and(|error| error.get("error").is_some()) {
+            return Err(format!("{path} gave {}", answer.1));
+        }
+    }
+    Ok("400, 404, 500 and 504, each with a JSON body".to_owned())
+}
+
+/// Answers come in the order of their requests, though the first takes longest.
+async fn pipeline(place: &str) -> Seen {
+    let mut peer = Peer::connect(place).await?;
+    let mut requests = post("/Echo/Sleep", "", r#"{"Ms":50}"#);
+    for n in 0..100 {
+        requests += &post("/Arith/Multiply", "", &format!("{{\"A\":2,\"B\":{n}}}"));
+    }
+    peer.send(&requests).await?;
+    expect(peer.answer().await?, 200, "{}")?;
+    for n in 0..100 {
+        expect(peer.answer().await?, 200, &(2 * n).to_string())?;
+    }
+    Ok("101 requests at once, answered in order".to_owned())
+}
+
+async fn list(place: &str) -> Seen {
+    let mut peer = Peer::connect(place).await?;
+    peer.send(&format!("GET / HTTP/1.1\r\nHost: {place}\r\n\r\n")).await?;
+    let (status, page) = peer.answer().await?;
+    let line = format!("http://{place}/Arith/Mul");
+    match status == 200 && page.contains(&line) {
+        true => Ok("GET / has a curl line for each method".to_owned()),
+        false => Err(format!("GET / gave {status} {page}")),
+    }
+}
+
+/// A request that two readers would read differently is refused, and what hides behind it is not
+/// read.
+async fn ambiguous(place: &str) -> Seen {
+    let mut peer = Peer::connect(place).await?;
+    let hidden = post("/Arith/Mul", "", r#"{"A":6,"B":7}"#);
+    let fields = "Transfer-Encoding: chunked\r\n";
+    peer.send(&(post("/Arith/Mul", fields, "0\r\n\r\n") + &hidden)).await?;
+    let (status, text) = peer.answer().await?;
+    match (status, peer.answer().await) {
+        (400, Err(_)) => Ok("refused, and the connection closed".to_owned()),
+        _ => Err(format!("{status} {text}")),
+    }
+}
+
+fn post(path: &str, fields: &str, body: &str) -> String {
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nHost: demo\r\n{fields}Content-Length: {length}\r\n\r\n{body}")
+}
+
+fn expect((status, body): (u16, String), want: u16, text: &str) -> Result<(), String> {
+    match status == want && body == text {
+        true => Ok(()),
+        false => Err(format!("{status} {body} came, not {want} {text}")),
+    }
+}
+
+/// The other end of a connection.
+struct Peer(BufReader<TcpStream>);
+
+impl Peer {
+    async fn connect(place: &str) -> Result<Peer, String> {
+        let stream = TcpStream::connect(place).await.map_err(|error| error.to_string())?;
+        Ok(Peer(BufReader::new(stream)))
+    }
+
+    async fn send(&mut self, text: &str) -> Result<(), String> {
+        self.0.write_all(text.as_bytes()).await.map_err(|error| error.to_string())
+    }
+
+    /// The next answer: its status and its body.
+    async fn answer(&mut self) -> Result<(u16, String), String> {
+        let read = timeout(Duration::from_secs(10), self.read()).await;
+        read.map_err(|_| "no answer in 10 s".to_owned())?.map_err(|error| error.to_string())
+    }
+
+    async fn read(&mut self) -> io::Result<(u16, String)> {
+        let strange = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+        let (mut status, mut length) = (None, 0);
+        loop {
+            let mut line = String::new();
+            if self.0.read_line(&mut line).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let line = line.trim_end();
+            match (status, line.split_once(':')) {
+                (None, _) => {
+                    let digits = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+                    let number = digits.and_then(|digits| digits.parse().ok());
+                    status = Some(number.ok_or_else(|| strange(line))?);
+                }
+                (Some(status), _) if line.is_empty() => {
+                    let mut body = vec![0; length];
+                    self.0.read_exact(&mut body).await?;
+                    return Ok((status, String::from_utf8_lossy(&body).into_owned()));
+                }
+                (_, Some(("Content-Length", value))) => {
+                    length = value.trim().parse().map_err(|_| strange(line))?;
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! The head of a request: its first line and its fields, read strictly and once.
+//!
+//! Source: RFC 9112 §2 to §6 and RFC 9110 §5. Lines are judged one by one as they end, so that the
+//! outcome does not depend on how the bytes were cut, and no byte is looked at twice however slowly
+//! it comes. Where the grammar lets a reader choose between repairing and refusing, this one
+//! refuses: two readers that repair differently are how requests are smuggled.
+
+use super::Broken;
+use farcall_core::Limits;
+use std::ops::Range;
+
+/// The methods that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Head,
+    Post,
+    Connect,
+    Options,
+    /// `PUT`, `DELETE`, `PATCH`, `TRACE`: known, and never served.
+    Other,
+}
+
+/// Each method and the space behind it: what a connection begins with.
+pub(super) const METHODS: [(&[u8], Method); 9] = [
+    (b"GET ", Method::Get),
+    (b"HEAD ", Method::Head),
+    (b"POST ", Method::Post),
+    (b"PUT ", Method::Other),
+    (b"DELETE ", Method::Other),
+    (b"OPTIONS ", Method::Options),
+    (b"PATCH ", Method::Other),
+    (b"TRACE ", Method::Other),
+    (b"CONNECT ", Method::Connect),
+];
+
+/// How the body's end is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    Fixed(u64),
+    Chunked,
+}
+
+/// What a head says. Ranges are offsets into it.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub(super) method: Method,
+    /// 0 for HTTP/1.0, 1 for HTTP/1.1.
+    pub(super) minor: u8,
+    /// The path, without the query.
+    pub(super) path: Range<usize>,
+    /// The field lines, without the empty one.
+    pub(super) fields: Range<usize>,
+    pub(super) length: Length,
+    pub(super) host: Range<usize>,
+    pub(super) origin: Option<Range<usize>>,
+    /// A browser says that the call comes from another site's page.
+    pub(super) other_site: bool,
+    /// A content type that is surely not JSON.
+    pub(super) media: Option<Range<usize>>,
+    pub(super) encoding: Option<Range<usize>>,
+    /// `X-Timeout-Ms`; the error is a value that is no number.
+    pub(super) timeout: Option<Result<u64, ()>>,
+    /// `100-continue` is expected.
+    pub(super) expects: bool,
+    close: bool,
+    keep: bool,
+}
+
+impl Head {
+    /// Whether the connection goes on after the answer (RFC 9112 §9.3).
+    pub(super) fn persists(&self) -> bool {
+        !self.close && (self.minor == 1 || self.keep)
+    }
+}
+
+/// The bounds of a head.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) bytes: usize,
+    pub(super) fields: usize,
+}
+
+impl Bounds {
+    pub(super) fn new(limits: &Limits) -> Bounds {
+        Bounds { bytes: limits.head_bytes, fields: limits.head_fields }
+    }
+}
+
+/// Finds ends of lines, and remembers how far it looked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lines {
+    /// Where the line at hand begins.
+    pub(super) at: usize,
+    seen: usize,
+}
+
+impl Lines {
+    /// How far it looked.
+    #[cfg(test)]
+    pub(super) fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// The next line among the first `limit` bytes, without its end; whether a carriage return was
+    /// there. The error: there is none, and no room for more.
+    pub(super) fn next(
+        &mut self,
+        input: &[u8],
+        limit: usize,
+    ) -> Result<Option<(Range<usize>, bool)>, ()> {
+        let window = &input[self.seen..input.len().min(limit).max(self.seen)];
+        let Some(found) = window.iter().position(|b| *b == b'\n') else {
+            self.seen += window.len();
+            return if input.len() >= limit { Err(()) } else { Ok(None) };
+        };
+        let end = self.seen + found;
+        let start = std::mem::replace(&mut self.at, end + 1);
+        self.seen = end + 1;
+        let strict = end > start && input[end - 1] == b'\r';
+        Ok(Some((start..end - usize::from(strict), strict)))
+    }
+}
+
+/// A head that is being read.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    lines: Lines,
+    head: Option<Head>,
+    count: usize,
+    /// Line feeds alone end lines: Go's rpcx and net/rpc clients say `CONNECT /path HTTP/1.0\n\n`.
+    lenient: bool,
+    hosts: usize,
+    lengths: usize,
+    codings: usize,
+}
+
+impl Reader {
+    /// The method, once the first line is there.
+    pub(super) fn method(&self) -> Option<Method> {
+        self.head.as_ref().map(|head| head.method)
+    }
+
+    /// Reads on; the head and its length, once its last line is there. Names of fields are turned
+    /// to lower case where they stand.
+    pub(super) fn read(
+        &mut self,
+        input: &mut [u8],
+        bounds: Bounds,
+    ) -> Result<Option<(Head, usize)>, Broken> {
+        loop {
+            let Ok(line) = self.lines.next(input, bounds.bytes) else {
+                let limit = bounds.bytes;
+                return Err(match self.head {
+                    None => Broken::TargetLong { limit },
+                    Some(_) => Broken::HeadLong { limit },
+                });
+            };
+            let Some((line, strict)) = line else { return Ok(None) };
+            if self.head.is_none() {
+                let head = request_line(&input[line.clone()], line.start, self.lines.at)?;
+                self.lenient = head.method == Method::Connect && head.minor == 0;
+                if !strict && !self.lenient {
+                    return Err(Broken::BareLf);
+                }
+                self.head = Some(head);
+                continue;
+            }
+            if !strict && !self.lenient {
+                return Err(Broken::BareLf);
+            }
+            if line.is_empty() {
+                return self.finish(line.start).map(Some);
+            }
+            self.count += 1;
+            if self.count > bounds.fields {
+                return Err(Broken::FieldsMany { limit: bounds.fields });
+            }
+            self.field(input, line)?;
+        }
+    }
+
+    /// Takes note of one field line.
+    fn field(&mut self, input: &mut [u8], line: Range<usize>) -> Result<(), Broken> {
+        let (name, value) = split(&input[line.clone()])?;
+        input[line.start..line.start + name].make_ascii_lowercase();
+        let name = &input[line.start..line.start + name];
+        let range = line.start + value.start..line.start + value.end;
+        let value = &input[range.clone()];
+        let Some(head) = &mut self.head else { return Ok(()) };
+        match name {
+            b"host" => {
+                self.hosts += 1;
+                if self.hosts > 1 {
+                    return Err(Broken::HostRepeated);
+                }
+                if !is_host(value) {
+                    return Err(Broken::Host);
+                }
+                head.host = range;
+            }
+            b"content-length" => {
+                self.lengths += 1;
+                if self.lengths > 1 {
+                    return Err(Broken::LengthRepeated);
+                }
+                head.length = Length::Fixed(decimal(value).ok_or(Broken::Length)?);
+            }
+            b"transfer-encoding" => {
+                self.codings += 1;
+                if self.codings > 1 {
+                    return Err(Broken::CodingRepeated);
+                }
+                if !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Broken::Coding);
+                }
+                if head.minor == 0 {
+                    return Err(Broken::CodingOld);
+                }
+                head.length = Length::Chunked;
+            }
+            b"connection" => {
+                for option in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+                    head.close |= option.eq_ignore_ascii_case(b"close");
+                    head.keep |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            // HTTP/1.0 has no expectations: they are ignored there (RFC 9110 §10.1.1).
+            b"expect" if head.minor == 1 => {
+                if !value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(Broken::Expectation);
+                }
+                head.expects = true;
+            }
+            b"content-type" if !may_be_json(value) => head.media = Some(range),
+            b"content-encoding" if !value.eq_ignore_ascii_case(b"identity") => {
+                // Two of them are a list, which no one value of ours equals.
+                head.encoding = match head.encoding.take() {
+                    None => Some(range),
+                    Some(first) => Some(first.start..range.end),
+                };
+            }
+            b"x-timeout-ms" => head.timeout = Some(decimal(value).ok_or(())),
+            b"origin" => head.origin = Some(range),
+            b"sec-fetch-site" => {
+                head.other_site |= !matches!(value, b"same-origin" | b"none");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What only the whole head can tell.
+    fn finish(&mut self, fields_end: usize) -> Result<(Head, usize), Broken> {
+        let Some(mut head) = self.head.take() else { return Err(Broken::RequestLine) };
+        head.fields.end = fields_end;
+        if self.hosts == 0 && head.minor == 1 {
+            return Err(Broken::HostMissing);
+        }
+        if self.lengths > 0 && self.codings > 0 {
+            return Err(Broken::LengthAndCoding);
+        }
+        if head.method == Method::Connect {
+            return Err(Broken::Connect);
+        }
+        Ok((head, self.lines.at))
+    }
+}
+
+/// Reads `METHOD SP target SP version` (RFC 9112 §3). `at` is where the line begins, `next` where
+/// the fields do.
+fn request_line(line: &[u8], at: usize, next: usize) -> Result<Head, Broken> {
+    if line.contains(&b'\r') {
+        return Err(Broken::BareCr);
+    }
+    let mut parts = line.split(|b| *b == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Broken::RequestLine);
+    };
+    if method.is_empty() || !method.iter().all(|b| is_token(*b)) {
+        return Err(Broken::Method);
+    }
+    let Some((_, method)) = METHODS.iter().find(|(m, _)| m.strip_suffix(b" ") == Some(method))
+    else {
+        return Err(Broken::MethodUnknown);
+    };
+    let minor = match version {
+        b"HTTP/1.1" => 1,
+        b"HTTP/1.0" => 0,
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
+            return Err(Broken::Version);
+        }
+        _ => return Err(Broken::RequestLine),
+    };
+    let target_at = at + line.len() - version.len() - 1 - target.len();
+    let path = path(*method, target)?;
+    Ok(Head {
+        method: *method,
+        minor,
+        path: target_at + path.start..target_at + path.end,
+        fields: next..next,
+        length: Length::Fixed(0),
+        host: 0..0,
+        origin: None,
+        other_site: false,
+        media: None,
+        encoding: None,
+        timeout: None,
+        expects: false,
+        close: false,
+        keep: false,
+    })
+}
+
+/// The path in a target, without the query: in origin form, in absolute form with the scheme
+/// `http`, `*` for `OPTIONS`, anything for `CONNECT` (RFC 9112 §3.2).
+fn path(method: Method, target: &[u8]) -> Result<Range<usize>, Broken> {
+    if !is_encoded(target) {
+        return Err(Broken::Target);
+    }
+    if target == b"*" && method == Method::Options || method == Method::Connect {
+        return Ok(0..target.len());
+    }
+    let mut start = 0;
+    if target.first() != Some(&b'/') {
+        let Some(colon) = target.windows(3).position(|w| w == b"://") else {
+            return Err(Broken::Target);
+        };
+        if !target[..colon].eq_ignore_ascii_case(b"http") {
+            return Err(Broken::Scheme);
+        }
+        let rest = &target[colon + 3..];
+        let length = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
+        if length == 0 || !is_host(&rest[..length]) {
+            return Err(Broken::Target);
+        }
+        start = colon + 3 + length;
+    }
+    let rest = &target[start..];
+    Ok(start..start + rest.iter().position(|b| *b == b'?').unwrap_or(rest.len()))
+}
+
+/// Splits a field line into the length of its name and where its value lies (RFC 9112 §5).
+pub(super) fn split(line: &[u8]) -> Result<(usize, Range<usize>), Broken> {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Err(Broken::Folded);
+    }
+    if line.contains(&b'\r') {
+        return Err(Broken::BareCr);
+    }
+    let Some(colon) = line.iter().position(|b| *b == b':') else { return Err(Broken::NoColon) };
+    if colon == 0 {
+        return Err(Broken::NameEmpty);
+    }
+    if matches!(line[colon - 1], b' ' | b'\t') {
+        return Err(Broken::SpaceBeforeColon);
+    }
+    if let Some(byte) = line[..colon].iter().find(|b| !is_token(**b)) {
+        return Err(Broken::Name { byte: *byte });
+    }
+    let value = &line[colon + 1..];
+    let is_control = |b: &&u8| **b < b' ' && **b != b'\t' || **b == 0x7f;
+    if let Some(byte) = value.iter().find(is_control) {
+        return Err(Broken::Value { byte: *byte });
+    }
+    let is_space = |b: &u8| matches!(b, b' ' | b'\t');
+    let start = value.iter().position(|b| !is_space(b)).unwrap_or(value.len());
+    let end = value.iter().rposition(|b| !is_space(b)).map_or(start, |last| last + 1);
+    Ok((colon, colon + 1 + start..colon + 1 + end))
+}
+
+/// How [`farcall_core::Meta`] walks the field lines of a head that was read.
+pub(super) fn walk(block: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+    for line in block.split_inclusive(|b| *b == b'\n') {
+        let Some(line) = line.strip_suffix(b"\r\n") else { continue };
+        let Ok((name, value)) = split(line) else { continue };
+        if !each(&line[..name], &line[value]) {
+            return;
+        }
+    }
+}
+
+/// A character of a token (RFC 9110 §5.6.2).
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Only characters of a URI's path and query, and `%` only before two digits (RFC 3986 §3.3, §3.4).
+fn is_encoded(target: &[u8]) -> bool {
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%[]".contains(b);
+    let mut percents = target.iter().enumerate().filter(|(_, b)| **b == b'%');
+    !target.is_empty()
+        && target.iter().all(allowed)
+        && percents.all(|(at, _)| {
+            let digits = target.get(at + 1..at + 3);
+            digits.is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit))
+        })
+}
+
+/// A host and perhaps a port, or nothing. Fewer characters than RFC 3986 §3.2.2 allows: none that
+/// means something to a shell or to a list.
+fn is_host(value: &[u8]) -> bool {
+    let name_end = match value.first() {
+        Some(b'[') => value.iter().position(|b| *b == b']').map(|at| at + 1),
+        _ => value.iter().position(|b| *b == b':').or(Some(value.len())),
+    };
+    let Some((name, port)) = name_end.and_then(|end| value.split_at_checked(end)) else {
+        return false;
+    };
+    let name_is_good = match name {
+        [b'[', address @ .., b']'] => {
+            !address.is_empty()
+                && address.iter().all(|b| b.is_ascii_hexdigit() || b":.".contains(b))
+        }
+        name => name.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(b)),
+    };
+    let port_is_good = match port {
+        [] => true,
+        [b':', digits @ ..] => !name.is_empty() && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    name_is_good && port_is_good
+}
+
+/// Digits and nothing else, within range.
+fn decimal(value: &[u8]) -> Option<u64> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    value.iter().try_fold(0_u64, |number, digit| {
+        number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+    })
+}
+
+/// Whether a body of this type may be JSON: JSON by any of its names, and what clients say that
+/// were not told better (`curl -d` says a form).
+fn may_be_json(value: &[u8]) -> bool {
+    let kind = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+    let kind = kind.to_ascii_lowercase();
+    let plain: [&[u8]; 7] = [
+        b"",
+        b"application/json",
+        b"application/x-www-form-urlencoded",
+        b"application/octet-stream",
+        b"text/json",
+        b"text/plain",
+        b"text/x-json",
+    ];
+    plain.contains(&&kind[..]) || kind.ends_with(b"+json") && !kind.starts_with(b"application/grpc")
+}

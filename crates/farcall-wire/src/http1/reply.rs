@@ -1,0 +1,214 @@
+//! What is written: heads of answers, errors as JSON, metadata as fields.
+//!
+//! `Content-Length` is the last field and its number is padded with leading spaces, which the
+//! grammar allows (RFC 9110 §5.5), so that it can be put in when the body is there. There is no
+//! `Date`: nothing here knows a clock, and such a server must not send one (RFC 9110 §6.6.1).
+
+use super::head::is_token;
+use crate::format::json;
+use farcall_core::{Bounds, Code};
+
+/// What an answer says of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Connection {
+    /// It stays open, as is usual in HTTP/1.1.
+    Stays,
+    /// It stays open, which HTTP/1.0 wants to be told.
+    Kept,
+    /// It closes after this answer.
+    Closes,
+}
+
+/// JSON, the type of all calls' answers.
+pub(super) const JSON: &str = "application/json";
+/// The type of the list of services.
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Room for the digits of a length: up to 9.9 GB.
+const DIGITS: usize = 10;
+
+/// Appends a head, its length still open; the body follows.
+pub(super) fn open(
+    tail: &mut Vec<u8>,
+    status: u16,
+    connection: Connection,
+    kind: &str,
+    allow: Option<&str>,
+    meta: &[(String, String)],
+) {
+    let mut line = |parts: [&str; 2]| {
+        parts.iter().for_each(|part| tail.extend_from_slice(part.as_bytes()));
+        tail.extend_from_slice(b"\r\n");
+    };
+    match status {
+        200 => line(["HTTP/1.1 200 OK", ""]),
+        status => line(["HTTP/1.1 ", &format!("{status} {}", reason(status))]),
+    }
+    line(["Content-Type: ", kind]);
+    match connection {
+        Connection::Stays => {}
+        Connection::Kept => line(["Connection: ", "keep-alive"]),
+        Connection::Closes => line(["Connection: ", "close"]),
+    }
+    if let Some(methods) = allow {
+        line(["Allow: ", methods]);
+    }
+    if !meta.is_empty() {
+        fields(tail, meta);
+    }
+    tail.extend_from_slice(b"Content-Length: ");
+    tail.extend_from_slice(&[b' '; DIGITS]);
+    tail.extend_from_slice(b"\r\n\r\n");
+}
+
+/// Puts the length of the body in, which begins at `body`.
+pub(super) fn close(tail: &mut [u8], body: usize) {
+    let mut left = tail.len() - body;
+    for at in (body - 4 - DIGITS..body - 4).rev() {
+        tail[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    assert!(left == 0, "an answer of {} bytes", tail.len() - body);
+}
+
+/// Appends the body of a failure.
+pub(super) fn failure(tail: &mut Vec<u8>, code: Code, text: &str) {
+    tail.extend_from_slice(b"{\"error\":{\"code\":\"");
+    let name = code.name().bytes().map(|b| if b == b' ' { b'_' } else { b });
+    tail.extend(name);
+    tail.extend_from_slice(b"\",\"message\":");
+    let start = tail.len();
+    if json::encode(text, Bounds::default(), tail).is_err() {
+        tail.truncate(start);
+        tail.extend_from_slice(b"\"\"");
+    }
+    tail.extend_from_slice(b"}}");
+}
+
+/// The status of a code: the table of the Connect protocol ("Error codes"), whose statuses caches
+/// and proxies treat well.
+pub(super) fn status(code: Code) -> u16 {
+    match code {
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
+        Code::Unauthenticated => 401,
+        Code::PermissionDenied => 403,
+        Code::NotFound => 404,
+        Code::AlreadyExists | Code::Aborted => 409,
+        Code::ResourceExhausted => 429,
+        Code::Cancelled => 499,
+        Code::Unknown | Code::Internal | Code::DataLoss => 500,
+        Code::Unimplemented => 501,
+        Code::Unavailable => 503,
+        Code::DeadlineExceeded => 504,
+    }
+}
+
+/// The code that says most nearly the same as a status.
+pub(super) fn code(status: u16) -> Code {
+    match status {
+        403 => Code::PermissionDenied,
+        404 => Code::NotFound,
+        405 | 415 | 501 | 505 => Code::Unimplemented,
+        413 | 431 => Code::ResourceExhausted,
+        _ => Code::InvalidArgument,
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        409 => "Conflict",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        499 => "Client Closed Request",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "Internal Server Error",
+    }
+}
+
+/// Appends metadata: pairs that may be fields as they are, the others in one field `X-Meta`,
+/// percent-encoded as in `a=b&c=d`. Nothing of a pair can end a line, nor become a field that says
+/// where the answer ends.
+#[cold]
+fn fields(tail: &mut Vec<u8>, meta: &[(String, String)]) {
+    let (mut others, mut any) = (Vec::new(), false);
+    for (key, value) in meta {
+        if is_field(key, value) {
+            for part in [key, ": ", value, "\r\n"] {
+                tail.extend_from_slice(part.as_bytes());
+            }
+            continue;
+        }
+        if std::mem::replace(&mut any, true) {
+            others.push(b'&');
+        }
+        encode(&mut others, key);
+        others.push(b'=');
+        encode(&mut others, value);
+    }
+    if any {
+        tail.extend_from_slice(b"X-Meta: ");
+        tail.extend_from_slice(&others);
+        tail.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Whether a pair of metadata may stand as a field of its own.
+fn is_field(key: &str, value: &str) -> bool {
+    let value_is_plain = value.bytes().all(|b| (b' '..0x7f).contains(&b))
+        && !value.starts_with(' ')
+        && !value.ends_with(' ');
+    value_is_plain
+        && !key.is_empty()
+        && key.bytes().all(is_token)
+        && !OURS.iter().any(|name| key.eq_ignore_ascii_case(name))
+        && !key.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("proxy-"))
+}
+
+/// Fields that say what the message or the connection is: no metadata may.
+const OURS: [&str; 18] = [
+    "age",
+    "allow",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "date",
+    "expect",
+    "host",
+    "keep-alive",
+    "location",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "vary",
+    "x-meta",
+];
+
+/// Percent-encodes all but unreserved characters (RFC 3986 §2.3).
+pub(super) fn encode(to: &mut Vec<u8>, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            to.push(byte);
+        } else {
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            to.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+    }
+}
