@@ -271,9 +271,10 @@ async fn as_people_write_it() {
     let want = "[{\"jsonrpc\":\"2.0\",\"result\":6,\"id\":2},\
                 {\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}]\n";
     assert_eq!(answer, want);
-    // What is no JSON is told, and the connection closed.
-    let answer = socket.ask("{\"method\" \"x\"}").await;
+    // What is no JSON is told, and the connection closed once what ran before it is answered.
+    let answer = socket.ask(&format!("{slow}{{\"method\" \"x\"}}{}", "x".repeat(100_000))).await;
     assert!(answer.contains("-32700"), "{answer}");
+    assert_eq!(socket.line().await, "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}\n");
     assert_eq!(socket.line().await, "");
 }
 
