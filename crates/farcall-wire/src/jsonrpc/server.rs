@@ -171,6 +171,11 @@ impl Wire for Server {
     /// There is no sign of life in this protocol.
     fn control(&mut self, _: Control, _: &mut Out) {}
 
+    /// The peer was told what is wrong, and the calls before it are as good as any.
+    fn closing(&self) -> bool {
+        true
+    }
+
     /// The texts of Go's `net/rpc` server, which its clients match on.
     fn unknown(&self, found: Found, service: &str, method: &str) -> Status {
         let what = if found == Found::NoMethod { "method" } else { "service" };
