@@ -46,17 +46,20 @@ impl Protocol for NetRpc {
         "netrpc"
     }
 
-    /// A stream begins with a definition: its length, the negated number of the type (`7f` is -64,
-    /// where Go's numbers begin since 1.21; `ff` and an odd byte or `fe` and two, the last odd, are
-    /// lower ones), which kind of type it is, and the field `CommonType`. The second byte is in no
-    /// text that begins with the first.
+    /// A client begins with the definition of its `Request`: a length, the negated number of the
+    /// type (`7f` is -64, where Go's numbers begin since 1.21; `ff` and an odd byte or `fe` and
+    /// two, the last odd, are lower ones), which kind of type it is, and the field `CommonType`.
+    /// Go's is 46 to 51 bytes long; a name of another length is let pass. No text goes on with
+    /// such a second byte.
     fn sniff(&self, first: &[u8]) -> Sniff {
+        const SHORT: u8 = 0x21;
+        const LONG: u8 = 0x5a;
         let rest = match first {
-            [] | [0x09..=0x7f] | [0x09..=0x7f, 0xff] => return Sniff::More,
-            [0x09..=0x7f, 0xfe] | [0x09..=0x7f, 0xfe, _] => return Sniff::More,
-            [0x09..=0x7f, 0x7f, rest @ ..] => rest,
-            [0x09..=0x7f, 0xff, low, rest @ ..] if low % 2 == 1 && *low > 0x80 => rest,
-            [0x09..=0x7f, 0xfe, high, low, rest @ ..] if low % 2 == 1 && *high > 0 => rest,
+            [] | [SHORT..=LONG] | [SHORT..=LONG, 0xff] => return Sniff::More,
+            [SHORT..=LONG, 0xfe] | [SHORT..=LONG, 0xfe, _] => return Sniff::More,
+            [SHORT..=LONG, 0x7f, rest @ ..] => rest,
+            [SHORT..=LONG, 0xff, low, rest @ ..] if low % 2 == 1 && *low > 0x80 => rest,
+            [SHORT..=LONG, 0xfe, high, low, rest @ ..] if low % 2 == 1 && *high > 0 => rest,
             _ => return Sniff::No,
         };
         match rest {
