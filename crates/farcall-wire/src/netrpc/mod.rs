@@ -46,23 +46,24 @@ impl Protocol for NetRpc {
         "netrpc"
     }
 
-    /// A client begins with the definition of its `Request`: a length, the negated number of the
-    /// type (`7f` is -64, where Go's numbers begin since 1.21; `ff` and an odd byte or `fe` and
-    /// two, the last odd, are lower ones), which kind of type it is, and the field `CommonType`.
-    /// Go's is 46 to 51 bytes long; a name of another length is let pass. No text goes on with
-    /// such a second byte.
+    /// A client begins with the definition of a type, mostly its `Request`: a length, the negated
+    /// number of the type (`7f` is -64, where Go's numbers begin since 1.21; `ff` and an odd byte
+    /// or `fe` and two, the last odd, are lower ones), which kind of type it is, and the field
+    /// `CommonType`. Go's `Request` is 46 to 51 bytes long; others may be told first. No text goes
+    /// on with such a second byte, and the two lengths that begin JSON are left to it.
     fn sniff(&self, first: &[u8]) -> Sniff {
-        const SHORT: u8 = 0x21;
-        const LONG: u8 = 0x5a;
-        let rest = match first {
-            [] | [SHORT..=LONG] | [SHORT..=LONG, 0xff] => return Sniff::More,
-            [SHORT..=LONG, 0xfe] | [SHORT..=LONG, 0xfe, _] => return Sniff::More,
-            [SHORT..=LONG, 0x7f, rest @ ..] => rest,
-            [SHORT..=LONG, 0xff, low, rest @ ..] if low % 2 == 1 && *low > 0x80 => rest,
-            [SHORT..=LONG, 0xfe, high, low, rest @ ..] if low % 2 == 1 && *high > 0 => rest,
+        let Some((length, rest)) = first.split_first() else { return Sniff::More };
+        if !matches!(length, 0x09..=0x7f) || matches!(length, b'[' | b'{') {
+            return Sniff::No;
+        }
+        let kind = match rest {
+            [] | [0xff] | [0xfe] | [0xfe, _] => return Sniff::More,
+            [0x7f, kind @ ..] => kind,
+            [0xff, low, kind @ ..] if low % 2 == 1 && *low > 0x80 => kind,
+            [0xfe, high, low, kind @ ..] if low % 2 == 1 && *high > 0 => kind,
             _ => return Sniff::No,
         };
-        match rest {
+        match kind {
             [] | [1..=7] => Sniff::More,
             [1..=7, 1, ..] => Sniff::Yes,
             _ => Sniff::No,

@@ -6,11 +6,13 @@ use crate::{Protocol, Sniff, sniff};
 
 #[test]
 fn what_begins_like_net_rpc() {
-    // Go 1.19, with other numbers for the type; Go 1.21 and later.
+    // Go 1.19, with other numbers for the type; Go 1.21 and later; the argument's type first.
     let go = said(&transcript("gob_multiply"), true);
     let mut first = vec![go];
-    for digits in ["2fff83030101", "30ffff030101", "31fe0101030101", "31fe0211030101", "2e7f030101"]
-    {
+    for digits in ["2fff83030101", "30ffff030101", "31fe0101030101", "31fe0211030101"] {
+        first.push(unhex(digits));
+    }
+    for digits in ["2e7f030101", "1eff83030101", "0cff81020102"] {
         first.push(unhex(digits));
     }
     for bytes in &first {
