@@ -44,7 +44,11 @@ impl Served {
     fn start(more: &[&str]) -> Served {
         let mut args = vec!["serve", "--listen", "tcp://127.0.0.1:0"];
         args.extend(more);
-        let mut child = command(&args).stdout(Stdio::piped()).spawn().expect("it starts");
+        Served::run(command(&args))
+    }
+
+    fn run(mut command: Command) -> Served {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut out = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         out.read_line(&mut line).expect("a line");
@@ -258,6 +262,30 @@ fn bench_counts_failures() {
 }
 
 #[cfg(unix)]
+/// A server without a descriptor to spare: accepting fails, pauses, and goes on when there is one.
+#[test]
+fn serve_outlives_a_lack_of_descriptors() {
+    let mut shell = Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_farcall");
+    shell.args(["-c", "ulimit -n 24; exec \"$0\" serve --listen tcp://127.0.0.1:0 --workers 1"]);
+    shell.arg(program).stderr(Stdio::piped());
+    let mut served = Served::run(shell);
+    let many: Vec<_> = (0..60)
+        .map(|_| std::net::TcpStream::connect(&served.address).expect("the backlog takes it"))
+        .collect();
+    // What it says of it comes before anything is let go.
+    let mut said = BufReader::new(served.child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    while !line.contains("accepting failed") {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).expect("text"), 0, "it ended");
+    }
+    assert!(line.contains("pause_ms"), "{line}");
+    drop(many);
+    let output = farcall(&["call", &served.url("Arith/Mul"), "{\"A\":6,\"B\":7}"]);
+    assert_eq!(out(&output).trim(), "{\"C\":42}", "{}", err(&output));
+}
+
 #[test]
 fn serve_finishes_on_sigterm() {
     let mut served = Served::start(&["--workers", "1"]);
