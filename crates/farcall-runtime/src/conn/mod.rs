@@ -226,15 +226,14 @@ impl Conn {
             let Some(wire) = self.wire.as_deref_mut() else { continue };
             let entry = self.shared.router.entry(homecomer.to);
             let ticket = homecomer.ticket;
-            homecomer.answer(Reply {
+            homecomer.answer(Reply::new(
                 wire,
-                out: &mut self.out,
-                ticket: &ticket,
-                service: &entry.service,
-                method: &entry.name,
-                rules: self.shared.rules,
-                later: &mut None,
-            });
+                &mut self.out,
+                &ticket,
+                entry,
+                self.shared.rules,
+                &mut None,
+            ));
         }
         self.home = home;
         stop
@@ -324,15 +323,7 @@ impl Conn {
         let entry = self.shared.router.entry(to);
         let deadline = timeout.map(|t| after(now, t));
         let mut later = None;
-        let reply = Reply {
-            wire,
-            out: &mut self.out,
-            ticket: &ticket,
-            service: &entry.service,
-            method: &entry.name,
-            rules: self.shared.rules,
-            later: &mut later,
-        };
+        let reply = Reply::new(wire, &mut self.out, &ticket, entry, self.shared.rules, &mut later);
         if timeout.is_some_and(|t| t.is_zero()) {
             let status = Status::deadline_exceeded("the caller's deadline had passed on arrival");
             return reply.fail(&status, &[]);
@@ -381,16 +372,8 @@ impl Conn {
     fn refuse_call(&mut self, ticket: &Ticket, to: MethodId, status: &Status) {
         let Some(wire) = self.wire.as_deref_mut() else { return };
         let entry = self.shared.router.entry(to);
-        let reply = Reply {
-            wire,
-            out: &mut self.out,
-            ticket,
-            service: &entry.service,
-            method: &entry.name,
-            rules: self.shared.rules,
-            later: &mut None,
-        };
-        reply.fail(status, &[]);
+        let rules = self.shared.rules;
+        Reply::new(wire, &mut self.out, ticket, entry, rules, &mut None).fail(status, &[]);
     }
 
     #[cold]

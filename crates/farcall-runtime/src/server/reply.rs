@@ -1,6 +1,6 @@
 //! The right and the duty to answer one call.
 
-use super::method::Running;
+use super::{method::Running, router::Entry};
 use crate::limits::meta_bytes;
 use farcall_core::{Body, Bounds, Code, Origin, Put, Status, Take, Ticket};
 use farcall_wire::{Head, Out, ReplyHead, Wire, compress, format};
@@ -11,14 +11,14 @@ use std::{
 
 /// The right and the duty to answer one call: at once, or later.
 pub(crate) struct Reply<'a> {
-    pub(crate) wire: &'a mut dyn Wire,
-    pub(crate) out: &'a mut Out,
-    pub(crate) ticket: &'a Ticket,
-    pub(crate) service: &'a str,
-    pub(crate) method: &'a str,
-    pub(crate) rules: Rules,
+    wire: &'a mut dyn Wire,
+    out: &'a mut Out,
+    ticket: &'a Ticket,
+    service: &'a str,
+    method: &'a str,
+    rules: Rules,
     /// Where a handler that must wait is left for the connection to find.
-    pub(crate) later: &'a mut Option<Pin<Box<dyn Running>>>,
+    later: &'a mut Option<Pin<Box<dyn Running>>>,
 }
 
 /// The limits that apply to one call's bodies.
@@ -30,7 +30,21 @@ pub(crate) struct Rules {
     pub(crate) meta_bytes: usize,
 }
 
-impl Reply<'_> {
+impl<'a> Reply<'a> {
+    /// The answer to a call of `entry`'s method, under its own names.
+    #[inline]
+    pub(crate) fn new(
+        wire: &'a mut dyn Wire,
+        out: &'a mut Out,
+        ticket: &'a Ticket,
+        entry: &'a Entry,
+        rules: Rules,
+        later: &'a mut Option<Pin<Box<dyn Running>>>,
+    ) -> Reply<'a> {
+        let (service, method) = (&entry.service, &entry.name);
+        Reply { wire, out, ticket, service, method, rules, later }
+    }
+
     /// Unfolds and decodes the argument. `argument` is its name, for error paths.
     #[inline]
     pub(crate) fn decode<T: Take>(&self, body: Body, argument: &'static str) -> Result<T, Status> {
