@@ -1,7 +1,7 @@
 //! Names to numbers, asked once per call while the frame is cut.
 
 /// The number of a method in the table of the server that is being asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MethodId(pub u32);
 
 /// What a name leads to.

@@ -20,6 +20,7 @@
 
 mod broken;
 mod header;
+mod memo;
 mod meta;
 
 use crate::{
@@ -29,6 +30,7 @@ use crate::{
 use bytes::{Buf, Bytes, BytesMut};
 use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Str};
 use header::Header;
+use memo::Memo;
 
 pub use broken::Broken;
 
@@ -60,16 +62,19 @@ impl Protocol for Rpcx {
             message_bytes: limits.message_bytes,
             name_bytes: limits.name_bytes,
             meta_bytes: limits.meta_bytes,
+            memo: Memo::default(),
         })
     }
 }
 
-/// One end of a connection. Frames stand alone, so there is no state but the bounds.
+/// One end of a connection. Frames stand alone, so there is no state but the bounds, and what was
+/// made of the last call's names.
 struct Frames {
     side: Side,
     message_bytes: usize,
     name_bytes: usize,
     meta_bytes: usize,
+    memo: Memo,
 }
 
 impl Wire for Frames {
@@ -189,13 +194,23 @@ impl Frames {
     /// Serves one frame: heartbeats are echoed, all else is a call, whatever its type bit says.
     #[inline(always)]
     fn serve(
-        &self,
+        &mut self,
         input: &mut BytesMut,
         out: &mut Out,
         routes: &dyn Routes,
         events: &mut Vec<Event>,
     ) -> Result<(), Stop> {
         let head = self.head(input)?;
+        let end = header::LEN + head.total as usize;
+        if !head.has(header::HEARTBEAT)
+            && let Some((known, place)) = self.memo.find(&input[..end])
+        {
+            let (to, timeout) = (known.to, known.timeout);
+            let (meta, body) = take(place, input);
+            let ticket = head.ticket();
+            events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
+            return Ok(());
+        }
         let Parts { service, method, meta, place } = self.parts(head, input)?;
         let timeout = if meta.is_empty() { None } else { meta::timeout(meta)? };
         if head.has(header::HEARTBEAT) {
@@ -204,6 +219,7 @@ impl Frames {
         }
         match routes.find(service, method) {
             Found::Method(to) => {
+                self.memo.keep(&input[..place.end], place, to, timeout);
                 let (meta, body) = take(place, input);
                 let ticket = head.ticket();
                 events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
