@@ -5,6 +5,7 @@ mod cx;
 mod method;
 mod reply;
 mod router;
+mod spares;
 
 pub(crate) use cx::ConnInfo;
 pub use cx::Cx;
