@@ -2,6 +2,7 @@
 
 mod accept;
 mod cx;
+mod func;
 mod method;
 mod reply;
 mod router;
