@@ -382,7 +382,7 @@ impl Server {
     /// Answers what never became a call.
     #[cold]
     fn refuse(&mut self, request: &Request<'_>, refusal: &Refusal, out: &mut Out) {
-        let failure = Failure { code: refusal.code, text: &refusal.text };
+        let failure = Failure { code: refusal.code, text: &refusal.text, detail: None };
         let mut id = Vec::new();
         compact(request.id.unwrap_or(b"null"), &mut id);
         let tail = out.tail();

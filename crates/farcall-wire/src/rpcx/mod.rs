@@ -289,8 +289,10 @@ impl Frames {
             None => write(tail, word, seq, names, head.meta, None),
             Some(status) => {
                 let word = word & !header::STATUS | header::ERROR;
-                let text = meta::fitting(status.text(), head.meta, self.meta_bytes);
-                write(tail, word, seq, names, head.meta, Some((meta::ERROR, text.as_bytes())))
+                let with_detail = meta::with_detail(status, head.meta, self.meta_bytes);
+                let pairs = with_detail.as_deref().unwrap_or(head.meta);
+                let text = meta::fitting(status.text(), pairs, self.meta_bytes);
+                write(tail, word, seq, names, pairs, Some((meta::ERROR, text.as_bytes())))
             }
         };
         Mark { frame, body, compress: head.ticket.compress }
