@@ -6,9 +6,9 @@
 //! instead.
 //!
 //! In here: `message.rs`, `choice.rs` and `oneof.rs` expand the derive for structs, enums without
-//! payloads and enums with them; `service/` expands the attribute; `attrs.rs` reads what people
-//! write in brackets; `fault.rs` expands the derive for errors; `table.rs` computes schemas; `names.rs` and `types.rs` know names and types
-//! by their looks.
+//! payloads and enums with them; `fault.rs` the one for errors; `service/` expands the attribute;
+//! `attrs.rs` reads what people write in brackets; `table.rs` computes schemas; `names.rs` and
+//! `types.rs` know names and types by their looks.
 
 mod attrs;
 mod choice;
