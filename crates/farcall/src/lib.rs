@@ -34,7 +34,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod format;
-mod json;
+pub mod json;
 
 pub use farcall_core::{
     Bounds, Code, Compress, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
