@@ -94,15 +94,22 @@ Examples:
   farcall call rpcx://127.0.0.1:8972/Echo/Meta --meta tenant=blue -v
   farcall call rpcx://127.0.0.1:8972/Echo/Sleep '{\"Ms\": 5000}' --deadline 200ms
   farcall call rpcx://127.0.0.1:8972/Echo/Bytes --codec raw @picture.png > copy.png
+  farcall call netrpc://127.0.0.1:8972/My/Method '{\"Id\": {\"$uint\": 6}}'
+  farcall call rpcx://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}' --curl
 
 Codecs: json suits Go structs best (their tags, their case-insensitive names, base64 for bytes)
-and is the default. msgpack sends what the JSON says, names as they stand; JSON has no way to say
-bytes or a time there. protobuf needs a schema; those of the example services are known. raw sends
-the text, file or standard input as it is and prints the reply as it came. gob is what netrpc
-carries: an object becomes a struct of its fields, and a whole number an int, never a uint.
+and is the default. msgpack sends what the JSON says, names as they stand. protobuf needs a schema;
+those of the example services are known. raw sends the text, file or standard input as it is and
+prints the reply as it came. gob is what netrpc carries: an object becomes a struct of its fields,
+a whole number an int, a fraction a float.
 
-Not built yet: --proto, --thrift, --auth, --ca, --server-name, --select, --fail, --retries,
---curl.")]
+In gob and msgpack an object of one key says what JSON cannot: {\"$uint\": 6}, {\"$float\": 1},
+{\"$bytes\": \"00ff\"} (hexadecimal), {\"$time\": \"2023-11-14T22:13:20Z\"}, {\"$map\": {\"k\": 1}} or
+{\"$map\": [[1, \"v\"]]} for a map where gob would have a struct. A key that itself begins with $ is
+written with $$.
+
+Not built yet: --proto, --thrift, --auth, --ca, --server-name, --select, --fail,
+--retries.")]
 pub(crate) struct Call {
     /// PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method
     #[arg(value_name = "TARGET")]
@@ -125,9 +132,12 @@ pub(crate) struct Call {
     /// Want no answer
     #[arg(long)]
     pub(crate) oneway: bool,
-    /// Show target, metadata, timings on standard error
+    /// Show target, sizes, metadata and the time of each step on standard error
     #[arg(short, long)]
     pub(crate) verbose: bool,
+    /// Print the curl line that makes the same call over HTTP, and call nobody
+    #[arg(long)]
+    pub(crate) curl: bool,
     /// Print a failure as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -232,17 +242,7 @@ const FLAGS_TO_COME: [(&str, &[&str]); 2] = [
     ),
     (
         "call",
-        &[
-            "proto=",
-            "thrift=",
-            "auth=",
-            "ca=",
-            "server-name=",
-            "select=",
-            "fail=",
-            "retries=",
-            "curl",
-        ],
+        &["proto=", "thrift=", "auth=", "ca=", "server-name=", "select=", "fail=", "retries="],
     ),
 ];
 
@@ -414,7 +414,7 @@ mod tests {
             ("farcall doctor", "`farcall doctor`"),
             ("farcall serve --tls-cert a --tls-key b", "`--tls-cert`"),
             ("farcall serve --meta k=v", "`--meta`"),
-            ("farcall call rpcx://h:1/S/M --curl", "`--curl`"),
+            ("farcall call rpcx://h:1/S/M --retries 2", "`--retries`"),
         ] {
             match parse(line.split(' ')) {
                 Err(Refusal::NotBuilt(name)) => assert_eq!(name, want),

@@ -24,9 +24,16 @@ pub struct Limits {
     pub body_depth: u32,
     /// Bytes of metadata of one call. Default 64 KiB. A longer block closes the connection.
     pub meta_bytes: usize,
-    /// Bytes of a service or method name, and of a JSON-RPC id. Default 1 KiB. A longer one closes
-    /// the connection; over JSON-RPC, its call is refused.
+    /// Bytes of a service or method name, of a JSON-RPC id, and of gob's names of types and fields.
+    /// Default 1 KiB. A longer one closes the connection; over JSON-RPC, its call is refused.
     pub name_bytes: usize,
+    /// Types that one direction of a net/rpc connection may define in gob. Default 4,096; a Go
+    /// program has as many as it sends. One more closes the connection.
+    pub gob_types: usize,
+    /// Bytes that all these definitions may take. Default 1 MiB. More close the connection.
+    pub gob_type_bytes: usize,
+    /// Fields that one of these types may have. Default 4,096. One more closes the connection.
+    pub gob_fields: usize,
     /// Bytes of the head of an HTTP request; its trailers and chunk extensions have as many again.
     /// Default 32 KiB. A longer one is answered with 431 and closes the connection.
     pub head_bytes: usize,
@@ -101,6 +108,9 @@ impl Default for Limits {
             body_depth: 100,
             meta_bytes: 64 * KIB,
             name_bytes: KIB,
+            gob_types: 4096,
+            gob_type_bytes: MIB,
+            gob_fields: 4096,
             head_bytes: 32 * KIB,
             head_fields: 128,
             batch_calls: 1024,

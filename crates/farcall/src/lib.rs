@@ -36,7 +36,7 @@
 #[doc(hidden)]
 pub mod faults;
 pub mod format;
-mod json;
+pub mod json;
 
 pub use farcall_core::{
     Bounds, Code, Compress, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
