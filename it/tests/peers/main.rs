@@ -2,6 +2,7 @@
 //! peers and runs these; a missing peer is a failure.
 
 mod codec;
+mod gob;
 mod go_calls_us;
 mod go_peer;
 mod jsonrpc;

@@ -35,7 +35,8 @@ pub const MOST_TYPES: usize = 4096;
 pub const MOST_TYPE_BYTES: usize = 1 << 20;
 /// Fields that one type may have.
 pub const MOST_FIELDS: usize = 4096;
-/// Bytes of a type's, a field's or an interface's name; Go holds the last to the same.
+/// Bytes of a field's or an interface's name; Go holds the last to the same. The name of a type is
+/// as long as the definition lets it be: Go writes a struct without a name out in full.
 pub const MOST_NAME_BYTES: usize = 1024;
 
 /// What a type is.
@@ -58,8 +59,19 @@ pub(super) enum Def {
     /// A type that marshals itself: `GobEncoder`, or one of the others.
     Opaque {
         gob: bool,
-        time: bool,
+        time: IsTime,
     },
+}
+
+/// Whether a type that marshals itself is `time.Time`, for readers without types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IsTime {
+    /// It is a `GobEncoder` named `Time`.
+    Named,
+    /// It is a `GobEncoder` without a name: Go names no type that it met behind a pointer first, as
+    /// in a field `*time.Time`. Then the bytes must tell.
+    Perhaps,
+    No,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -107,7 +119,7 @@ impl Types {
                 Some(Def::Slice { .. }) => "a slice",
                 Some(Def::Struct { .. }) => "a struct",
                 Some(Def::Map { .. }) => "a map",
-                Some(Def::Opaque { gob: true, time: true }) => "a time",
+                Some(Def::Opaque { gob: true, time: IsTime::Named }) => "a time",
                 Some(Def::Opaque { .. }) => "a type that marshals itself",
             },
         }
@@ -183,7 +195,7 @@ fn common<'a>(from: &mut Cursor<'a>) -> Result<&'a [u8], Broken> {
     let mut named: &[u8] = &[];
     fields(from, 2, |from, field| {
         match field {
-            0 => named = name(from)?,
+            0 => named = from.blob()?,
             _ => drop(from.int()?),
         }
         Ok(())
@@ -259,7 +271,12 @@ pub(super) fn definition(from: &mut Cursor<'_>) -> Result<Def, Broken> {
                     Ok(())
                 })?;
                 let gob = variant == 4;
-                Def::Opaque { gob, time: gob && named == b"Time" }
+                let time = match (gob, named) {
+                    (true, b"Time") => IsTime::Named,
+                    (true, b"") => IsTime::Perhaps,
+                    _ => IsTime::No,
+                };
+                Def::Opaque { gob, time }
             }
         });
         Ok(())
