@@ -24,8 +24,8 @@ pub struct Limits {
     pub body_depth: u32,
     /// Bytes of metadata of one call. Default 64 KiB. A longer block closes the connection.
     pub meta_bytes: usize,
-    /// Bytes of a service or method name, of a JSON-RPC id, and of gob's names of types and fields.
-    /// Default 1 KiB. A longer one closes the connection; over JSON-RPC, its call is refused.
+    /// Bytes of a service or method name, of a JSON-RPC id, and of gob's names of fields. Default 1
+    /// KiB. A longer one closes the connection; over JSON-RPC, its call is refused.
     pub name_bytes: usize,
     /// Types that one direction of a net/rpc connection may define in gob. Default 4,096; a Go
     /// program has as many as it sends. One more closes the connection.

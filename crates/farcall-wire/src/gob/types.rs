@@ -39,7 +39,8 @@ pub(super) struct Most {
     type_bytes: usize,
     /// `Limits::gob_fields`
     fields: usize,
-    /// `Limits::name_bytes`; the names of types, of fields and of what an interface holds.
+    /// `Limits::name_bytes`; the names of fields and of what an interface holds. The name of a type
+    /// is as long as its definition lets it be: Go writes a struct without a name out in full.
     name_bytes: usize,
 }
 
@@ -92,8 +93,19 @@ pub(super) enum Def {
     /// A type that marshals itself: `GobEncoder`, or one of the others.
     Opaque {
         gob: bool,
-        time: bool,
+        time: IsTime,
     },
+}
+
+/// Whether a type that marshals itself is `time.Time`, for readers without types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IsTime {
+    /// It is a `GobEncoder` named `Time`.
+    Named,
+    /// It is a `GobEncoder` without a name: Go names no type that it met behind a pointer first, as
+    /// in a field `*time.Time`. Then the bytes must tell.
+    Perhaps,
+    No,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -146,7 +158,7 @@ impl Types {
                 Some(Def::Slice { .. }) => "a slice",
                 Some(Def::Struct { .. }) => "a struct",
                 Some(Def::Map { .. }) => "a map",
-                Some(Def::Opaque { gob: true, time: true }) => "a time",
+                Some(Def::Opaque { gob: true, time: IsTime::Named }) => "a time",
                 Some(Def::Opaque { .. }) => "a type that marshals itself",
             },
         }
@@ -208,11 +220,11 @@ fn id(from: &mut Cursor<'_>) -> Result<i32, Broken> {
     }
 }
 
-fn common<'a>(from: &mut Cursor<'a>, most: &Most) -> Result<&'a [u8], Broken> {
+fn common<'a>(from: &mut Cursor<'a>) -> Result<&'a [u8], Broken> {
     let mut named: &[u8] = &[];
     fields(from, 2, |from, field| {
         match field {
-            0 => named = most.name(from)?,
+            0 => named = from.blob()?,
             _ => drop(from.int()?),
         }
         Ok(())
@@ -232,7 +244,7 @@ pub(super) fn definition(from: &mut Cursor<'_>, most: &Most) -> Result<Def, Brok
                 let (mut elem, mut len) = (None, 0);
                 fields(from, 3, |from, field| {
                     match field {
-                        0 => drop(common(from, most)?),
+                        0 => drop(common(from)?),
                         1 => elem = Some(id(from)?),
                         _ => len = from.int()?,
                     }
@@ -247,7 +259,7 @@ pub(super) fn definition(from: &mut Cursor<'_>, most: &Most) -> Result<Def, Brok
                 let mut elem = None;
                 fields(from, 2, |from, field| {
                     match field {
-                        0 => drop(common(from, most)?),
+                        0 => drop(common(from)?),
                         _ => elem = Some(id(from)?),
                     }
                     Ok(())
@@ -259,7 +271,7 @@ pub(super) fn definition(from: &mut Cursor<'_>, most: &Most) -> Result<Def, Brok
                 let mut list = Vec::new();
                 fields(from, 2, |from, field| {
                     match field {
-                        0 => drop(common(from, most)?),
+                        0 => drop(common(from)?),
                         _ => list = struct_fields(from, most)?,
                     }
                     Ok(())
@@ -270,7 +282,7 @@ pub(super) fn definition(from: &mut Cursor<'_>, most: &Most) -> Result<Def, Brok
                 let (mut key, mut value) = (None, None);
                 fields(from, 3, |from, field| {
                     match field {
-                        0 => drop(common(from, most)?),
+                        0 => drop(common(from)?),
                         1 => key = Some(id(from)?),
                         _ => value = Some(id(from)?),
                     }
@@ -284,11 +296,16 @@ pub(super) fn definition(from: &mut Cursor<'_>, most: &Most) -> Result<Def, Brok
             variant => {
                 let mut named: &[u8] = &[];
                 fields(from, 1, |from, _| {
-                    named = common(from, most)?;
+                    named = common(from)?;
                     Ok(())
                 })?;
                 let gob = variant == 4;
-                Def::Opaque { gob, time: gob && named == b"Time" }
+                let time = match (gob, named) {
+                    (true, b"Time") => IsTime::Named,
+                    (true, b"") => IsTime::Perhaps,
+                    _ => IsTime::No,
+                };
+                Def::Opaque { gob, time }
             }
         });
         Ok(())
