@@ -6,6 +6,7 @@
 
 mod bench;
 mod callgrind;
+mod fuzz;
 mod ledger;
 mod peers;
 mod proc;
@@ -29,7 +30,12 @@ usage: cargo xtask COMMAND
                      panics, unsafe code, leftovers (also run by cargo test);
                      --fix fills comments anew that are too wide
   peers              builds the other implementations (needs Go) and runs the tests that
-                     talk to them
+                     talk to them; then fuzzes for a minute
+  fuzz [--seconds N] [--jobs N] [TARGET…]
+                     builds the targets in fuzz/ and runs each for N seconds (60 by default)
+                     on inputs that are made to reach all code (needs a C++ compiler);
+                     --minimise N adds to fuzz/seeds at most N inputs of what earlier runs
+                     found for each, and runs nothing
   ledger [--check] [--quick]
                      counts instructions, allocations and system calls per call and writes
                      docs/ledger.md (needs valgrind, strace for system calls);
@@ -49,6 +55,7 @@ fn main() -> ExitCode {
     let result = match command {
         "tidy" => tidy::run(flags),
         "peers" => peers::run(flags),
+        "fuzz" => fuzz::run(flags),
         "ledger" => ledger::run(flags),
         "bench" => bench::run(flags),
         "help" | "-h" | "--help" => {

@@ -1,9 +1,9 @@
 //! `cargo xtask peers`: builds the programs in `peers/` that hold other RPC implementations, and
 //! runs the tests that talk to them. They go to `target/peers`, with everything Go downloads or
-//! caches.
+//! caches. At the end comes what has no peer but chance: a short pass of the fuzz targets.
 
 use crate::{
-    Done, known,
+    Done, fuzz, known,
     proc::{capture, cargo, show, version},
     root, target,
 };
@@ -26,6 +26,9 @@ const PEERS: [Peer; 2] = [
     Peer { folder: "netrpc", program: "netrpc-peer" },
 ];
 
+/// How long each fuzz target runs, two at a time: not long, but each time from all that was found.
+const FUZZ_SECONDS: u64 = 5;
+
 pub(crate) fn run(flags: &[String]) -> Done {
     known(flags, &[])?;
     let began = Instant::now();
@@ -38,9 +41,10 @@ pub(crate) fn run(flags: &[String]) -> Done {
     let bin = bin();
     let test = ["test", "-p", "farcall-it", "--features", "peers", "--test", "peers"];
     show(cargo().current_dir(root()).args(test).env("FARCALL_PEERS_BIN", &bin))?;
+    fuzz::pass(FUZZ_SECONDS)?;
     let names: Vec<&str> = PEERS.iter().map(|peer| peer.folder).collect();
     println!(
-        "peers: {} built, the tests against {} passed, {:.0} s",
+        "peers: {} built, the tests against {} passed, fuzzing found nothing, {:.0} s",
         PEERS.len(),
         names.join(", "),
         began.elapsed().as_secs_f64()

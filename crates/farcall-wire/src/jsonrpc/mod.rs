@@ -97,9 +97,9 @@ impl Protocol for JsonRpc {
     }
 }
 
-/// White space before the first message is let pass up to this many bytes, so that nobody is
-/// waited for who says nothing else.
-const SPACE_BYTES: usize = 64;
+/// White space before the first message is let pass below this many bytes, so that nobody is
+/// waited for who says nothing else; no other protocol needs as many to be told.
+const SPACE_BYTES: usize = 24;
 
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')

@@ -22,7 +22,7 @@ fn said(bytes: &str, body: &str) -> String {
 
 #[test]
 fn the_first_byte_tells() {
-    let blank = " ".repeat(64);
+    let blank = " ".repeat(24);
     for (first, said) in [
         ("", Sniff::More),
         (" \r\n\t", Sniff::More),
