@@ -104,9 +104,9 @@ prints the reply as it came. gob is what netrpc carries: an object becomes a str
 a whole number an int, a fraction a float.
 
 In gob and msgpack an object of one key says what JSON cannot: {\"$uint\": 6}, {\"$float\": 1},
-{\"$bytes\": \"00ff\"} (hexadecimal), {\"$time\": \"2023-11-14T22:13:20Z\"}, {\"$map\": {\"k\": 1}} or
-{\"$map\": [[1, \"v\"]]} for a map where gob would have a struct. A key that itself begins with $ is
-written with $$.
+{\"$bytes\": \"00ff\"} (hexadecimal), {\"$time\": \"2023-11-14T22:13:20Z\"}, {\"$map\": {\"k\": 1}}
+or {\"$map\": [[1, \"v\"]]} for a map where gob would have a struct. A key that itself begins with
+$ is written with $$.
 
 Not built yet: --proto, --thrift, --auth, --ca, --server-name, --select, --fail,
 --retries.")]

@@ -118,7 +118,8 @@ impl Maker {
             5 | 6 => Type::Float(self.dice.pick(&[32, 64])),
             7 | 8 => Type::Text,
             9 => Type::Bytes,
-            10 => self.dice.pick(&[0, 1]).eq(&0).then_some(Type::Time).unwrap_or(Type::Span),
+            10 if self.dice.below(2) == 0 => Type::Time,
+            10 => Type::Span,
             _ => Type::Any,
         }
     }

@@ -218,7 +218,8 @@ fn a_time_without_a_name() {
     assert!(matches!(dynamic.get("At"), Some(Value::Bytes(bytes)) if bytes.len() == 15));
 }
 
-const NAMELESS: &str = "227f030102ff800001030102417401ff820001034e696c01ff820001014e01040000000aff81050102ff8400000016ff80010f010000000edce5e80000000005ffff020600";
+const NAMELESS: &str = "227f030102ff800001030102417401ff820001034e696c01ff820001014e01\
+    040000000aff81050102ff8400000016ff80010f010000000edce5e80000000005ffff020600";
 
 /// Go names a struct without a name by writing it out, however long that is.
 #[test]
