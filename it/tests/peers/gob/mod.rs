@@ -64,6 +64,15 @@ impl Judge {
         }
     }
 
+    /// The first value of a stream, whatever comes after it.
+    fn first(&mut self, of: &str, stream: &[u8]) -> Result<Json, String> {
+        let mut answer = self.ask(json!({"Do": "decode", "Types": [of], "Hex": hex(stream)}));
+        match answer["Values"].get_mut(0) {
+            Some(value) => Ok(value.take()),
+            None => Err(answer["Error"].as_str().unwrap_or_default().to_owned()),
+        }
+    }
+
     /// A stream of these values.
     fn encode(&mut self, types: &[&str], values: &[Json]) -> Vec<u8> {
         let question = json!({"Do": "encode", "Types": types, "Values": values});
