@@ -1,6 +1,8 @@
 //! `cargo xtask peers`: builds the programs in `peers/` that hold other RPC implementations, and
 //! runs the tests that talk to them. They go to `target/peers`, with everything Go downloads or
-//! caches.
+//! caches. Node's and Python's packages go there too; see `install.rs`.
+
+mod install;
 
 use crate::{
     Done, known,
@@ -21,9 +23,11 @@ struct Peer {
     program: &'static str,
 }
 
-const PEERS: [Peer; 2] = [
+const PEERS: [Peer; 4] = [
     Peer { folder: "rpcx", program: "rpcx-peer" },
     Peer { folder: "netrpc", program: "netrpc-peer" },
+    Peer { folder: "gob", program: "gob-peer" },
+    Peer { folder: "jsonrpc", program: "jsonrpc-peer" },
 ];
 
 pub(crate) fn run(flags: &[String]) -> Done {
@@ -35,13 +39,17 @@ pub(crate) fn run(flags: &[String]) -> Done {
             println!("  {line}");
         }
     }
+    install::node(&home())?;
+    install::python(&home())?;
+    install::tools()?;
     let bin = bin();
     let test = ["test", "-p", "farcall-it", "--features", "peers", "--test", "peers"];
     show(cargo().current_dir(root()).args(test).env("FARCALL_PEERS_BIN", &bin))?;
-    let names: Vec<&str> = PEERS.iter().map(|peer| peer.folder).collect();
+    let names: Vec<&str> =
+        PEERS.iter().map(|peer| peer.folder).chain(["node", "python"]).collect();
     println!(
         "peers: {} built, the tests against {} passed, {:.0} s",
-        PEERS.len(),
+        names.len(),
         names.join(", "),
         began.elapsed().as_secs_f64()
     );

@@ -6,5 +6,6 @@ mod gob;
 mod go_calls_us;
 mod go_peer;
 mod jsonrpc;
+mod jsonrpc2;
 mod netrpc;
 mod we_call_go;

@@ -1,6 +1,7 @@
 //! encoding/gob of Go as the judge over our gob: of every recorded stream, and of random values of
 //! random types. Each value goes both ways, and each stream is read by both.
 
+mod gobwire;
 mod random;
 mod shapes;
 mod types;
