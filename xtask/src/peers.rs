@@ -1,6 +1,9 @@
 //! `cargo xtask peers`: builds the programs in `peers/` that hold other RPC implementations, and
 //! runs the tests that talk to them. They go to `target/peers`, with everything Go downloads or
-//! caches. At the end comes what has no peer but chance: a short pass of the fuzz targets.
+//! caches. Node's and Python's packages go there too; see `install.rs`. At the end comes what has no
+//! peer but chance: a short pass of the fuzz targets.
+
+mod install;
 
 use crate::{
     Done, fuzz, known,
@@ -21,9 +24,11 @@ struct Peer {
     program: &'static str,
 }
 
-const PEERS: [Peer; 2] = [
+const PEERS: [Peer; 4] = [
     Peer { folder: "rpcx", program: "rpcx-peer" },
     Peer { folder: "netrpc", program: "netrpc-peer" },
+    Peer { folder: "gob", program: "gob-peer" },
+    Peer { folder: "jsonrpc", program: "jsonrpc-peer" },
 ];
 
 /// How long each fuzz target runs, two at a time: not long, but each time from all that was found.
@@ -38,14 +43,18 @@ pub(crate) fn run(flags: &[String]) -> Done {
             println!("  {line}");
         }
     }
+    install::node(&home())?;
+    install::python(&home())?;
+    install::tools()?;
     let bin = bin();
     let test = ["test", "-p", "farcall-it", "--features", "peers", "--test", "peers"];
     show(cargo().current_dir(root()).args(test).env("FARCALL_PEERS_BIN", &bin))?;
     fuzz::pass(FUZZ_SECONDS)?;
-    let names: Vec<&str> = PEERS.iter().map(|peer| peer.folder).collect();
+    let names: Vec<&str> =
+        PEERS.iter().map(|peer| peer.folder).chain(["node", "python"]).collect();
     println!(
         "peers: {} built, the tests against {} passed, fuzzing found nothing, {:.0} s",
-        PEERS.len(),
+        names.len(),
         names.join(", "),
         began.elapsed().as_secs_f64()
     );

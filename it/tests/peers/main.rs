@@ -6,5 +6,6 @@ mod go_calls_us;
 mod go_peer;
 mod gob;
 mod jsonrpc;
+mod jsonrpc2;
 mod netrpc;
 mod we_call_go;

@@ -1,6 +1,6 @@
 //! Go's standard library, `net/rpc` with gob: its client against our server, and ours against its.
 
-use crate::go_peer::{GoServer, named};
+use crate::go_peer::{GoServer, calls_us, named};
 use bytes::Bytes;
 use farcall::{Client, Code, Origin, Result, json};
 use farcall_cli::{
@@ -8,9 +8,7 @@ use farcall_cli::{
     message581::BenchmarkMessage,
     services::{Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, Quotient, SleepArgs},
 };
-use farcall_it::services::Running;
 use std::time::Duration;
-use tokio::process::Command;
 
 fn go_server() -> GoServer {
     GoServer::of(&named("netrpc-peer"), &["-codec", "gob"], "netrpc")
@@ -18,18 +16,7 @@ fn go_server() -> GoServer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_of_the_matrix() {
-    farcall_cli::services::expect_panics();
-    let running = Running::start(farcall_cli::services::all(1)).await;
-    let address = running.url.trim_start_matches("rpcx://");
-    let flags = ["client", "-addr", address, "-codec", "gob"];
-    let run = Command::new(named("netrpc-peer")).args(flags).output();
-    let output = run.await.expect("the Go client runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let failed: Vec<_> = text.lines().filter(|line| line.starts_with("FAIL")).collect();
-    assert!(failed.is_empty() && output.status.success(), "{}", failed.join("\n"));
-    let passed = text.lines().filter(|line| line.starts_with("PASS")).count();
-    println!("Go's net/rpc called farcall: {passed} cases passed");
-    assert!(passed >= 74, "the matrix has shrunk: {passed} cases");
+    calls_us("netrpc-peer", "-addr", &["-codec", "gob"], &[], 74).await;
 }
 
 #[tokio::test]

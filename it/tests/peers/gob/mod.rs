@@ -1,6 +1,7 @@
 //! encoding/gob of Go as the judge over our gob: of every recorded stream, and of random values of
 //! random types. Each value goes both ways, and each stream is read by both.
 
+mod gobwire;
 mod random;
 mod shapes;
 mod types;
@@ -60,6 +61,15 @@ impl Judge {
         match answer["Error"].as_str() {
             Some(error) => Err(error.to_owned()),
             None => Ok(answer["Values"].as_array_mut().map(std::mem::take).unwrap_or_default()),
+        }
+    }
+
+    /// The first value of a stream, whatever comes after it.
+    fn first(&mut self, of: &str, stream: &[u8]) -> Result<Json, String> {
+        let mut answer = self.ask(json!({"Do": "decode", "Types": [of], "Hex": hex(stream)}));
+        match answer["Values"].get_mut(0) {
+            Some(value) => Ok(value.take()),
+            None => Err(answer["Error"].as_str().unwrap_or_default().to_owned()),
         }
     }
 

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 /// Types in a run, and values of each.
 const TYPES: usize = 200;
-const VALUES: usize = 15;
+pub(super) const VALUES: usize = 15;
 /// Changed types for each type.
 const CHANGES: usize = 6;
 /// Levels of a type below which it has scalars alone.
@@ -45,14 +45,15 @@ fn own_zero(value: &mut Value) {
     }
 }
 
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     match std::env::var("FARCALL_SEED") {
         Ok(seed) => seed.parse().expect("FARCALL_SEED is a number"),
         Err(_) => 20_261_121,
     }
 }
 
-struct Maker {
+/// Makes up types, and values of them.
+pub(super) struct Maker {
     dice: Dice,
     structs: usize,
     /// New fields so far, all of other names.
@@ -60,7 +61,12 @@ struct Maker {
 }
 
 impl Maker {
-    fn root(&mut self) -> Type {
+    pub(super) fn new(seed: u64) -> Maker {
+        Maker { dice: Dice::new(seed, Taste::Any), structs: 0, added: 0 }
+    }
+
+    /// A struct.
+    pub(super) fn root(&mut self) -> Type {
         self.structs = 0;
         self.message(0)
     }
@@ -76,9 +82,9 @@ impl Maker {
     fn field(&mut self, depth: usize) -> Type {
         match self.dice.below(6) {
             0 => Type::Pointer(Box::new(self.any(depth))),
-            1 if self.dice.one_in(4) => {
-                Type::Pointer(Box::new(Type::Pointer(Box::new(self.any(depth)))))
-            }
+            1 if self.dice.one_in(4) => Type::Pointer(Box::new(Type::Pointer(Box::new(
+                self.any(depth),
+            )))),
             _ => self.any(depth),
         }
     }
@@ -118,13 +124,13 @@ impl Maker {
             5 | 6 => Type::Float(self.dice.pick(&[32, 64])),
             7 | 8 => Type::Text,
             9 => Type::Bytes,
-            10 if self.dice.below(2) == 0 => Type::Time,
+            10 if self.dice.one_in(2) => Type::Time,
             10 => Type::Span,
             _ => Type::Any,
         }
     }
 
-    fn value(&mut self, of: &Type) -> Value {
+    pub(super) fn value(&mut self, of: &Type) -> Value {
         let dice = &mut self.dice;
         match of {
             Type::Bool => dice.value::<bool>().into(),
@@ -230,7 +236,9 @@ fn dynamic(dice: &mut Dice, depth: usize) -> Value {
         6 => Value::Bytes(dice.value()),
         7 => Value::Time(dice.value()),
         8 | 9 => Value::List((0..dice.below(4)).map(|_| dynamic(dice, depth + 1)).collect()),
-        _ => Value::object((0..dice.below(4)).map(|i| (format!("k{i}"), dynamic(dice, depth + 1)))),
+        _ => Value::object(
+            (0..dice.below(4)).map(|i| (format!("k{i}"), dynamic(dice, depth + 1))),
+        ),
     }
 }
 
@@ -251,7 +259,7 @@ fn assert_same(of: &Type, got: &[Value], want: &[Value], note: &str) {
 fn random_values_of_random_types_both_ways() {
     let seed = seed();
     let mut judge = Judge::start();
-    let mut maker = Maker { dice: Dice::new(seed, Taste::Any), structs: 0, added: 0 };
+    let mut maker = Maker::new(seed);
     let mut bytes = 0;
     for round in 0..TYPES {
         let of = maker.root();
@@ -302,7 +310,7 @@ fn random_values_of_random_types_both_ways() {
 fn changed_types_are_taken_and_refused_as_by_go() {
     let seed = seed() ^ 0x5eed;
     let mut judge = Judge::start();
-    let mut maker = Maker { dice: Dice::new(seed, Taste::Any), structs: 0, added: 0 };
+    let mut maker = Maker::new(seed);
     let (mut taken, mut refused) = (0, 0);
     for round in 0..TYPES {
         let of = maker.root();

@@ -238,7 +238,8 @@ pub(super) fn same(of: &Type, got: &Value, want: &Value) -> bool {
     }
 }
 
-/// Equal, but for nil, which is the zero of any type, and fields that were left out.
+/// Equal, but for nil, which is the zero of any type, fields that were left out, and the sign of
+/// zero, which is left out with it.
 pub(super) fn alike(got: &Value, want: &Value) -> bool {
     match (got, want) {
         (got, Value::Null) => zero(got),
@@ -252,7 +253,7 @@ pub(super) fn alike(got: &Value, want: &Value) -> bool {
         (Value::List(got), Value::List(want)) => {
             got.len() == want.len() && got.iter().zip(want).all(|(a, b)| alike(a, b))
         }
-        (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+        (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits() || *a == 0.0 && *b == 0.0,
         (got, want) => got == want,
     }
 }
