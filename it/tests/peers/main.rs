@@ -4,6 +4,7 @@
 mod codec;
 mod go_calls_us;
 mod go_peer;
+mod guide;
 mod jsonrpc;
 mod netrpc;
 mod we_call_go;
