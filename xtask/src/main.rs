@@ -6,7 +6,9 @@
 
 mod bench;
 mod callgrind;
+mod codecs;
 mod fuzz;
+mod guide;
 mod ledger;
 mod peers;
 mod proc;
@@ -44,6 +46,11 @@ usage: cargo xtask COMMAND
                      measures CPU time and latency side by side with rpcx-go and with bare
                      sockets, and writes docs/bench.md (needs Go); --check fails if a call
                      costs more than a sixth of rpcx-go's
+  codecs             compares the message formats and writes the table of
+                     docs/guide/codecs.md (needs valgrind)
+  guide [--check]    writes the table of limits of docs/guide/limits.md from the
+                     documentation of Limits; --check fails if it is not up to date
+                     (also run by cargo test)
   help               this text";
 
 fn main() -> ExitCode {
@@ -58,6 +65,8 @@ fn main() -> ExitCode {
         "fuzz" => fuzz::run(flags),
         "ledger" => ledger::run(flags),
         "bench" => bench::run(flags),
+        "codecs" => codecs::run(flags),
+        "guide" => guide::run(flags),
         "help" | "-h" | "--help" => {
             println!("{HELP}");
             Ok(())

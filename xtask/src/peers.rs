@@ -50,8 +50,7 @@ pub(crate) fn run(flags: &[String]) -> Done {
     let test = ["test", "-p", "farcall-it", "--features", "peers", "--test", "peers"];
     show(cargo().current_dir(root()).args(test).env("FARCALL_PEERS_BIN", &bin))?;
     fuzz::pass(FUZZ_SECONDS)?;
-    let names: Vec<&str> =
-        PEERS.iter().map(|peer| peer.folder).chain(["node", "python"]).collect();
+    let names: Vec<&str> = PEERS.iter().map(|peer| peer.folder).chain(["node", "python"]).collect();
     println!(
         "peers: {} built, the tests against {} passed, fuzzing found nothing, {:.0} s",
         names.len(),

@@ -5,6 +5,7 @@ mod codec;
 mod go_calls_us;
 mod go_peer;
 mod gob;
+mod guide;
 mod jsonrpc;
 mod jsonrpc2;
 mod netrpc;

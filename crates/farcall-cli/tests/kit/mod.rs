@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses some of it")]
 
+pub mod guide;
+
 use farcall::{Format, Value, format::decode_from};
 use std::{
     io::{BufRead, BufReader},
