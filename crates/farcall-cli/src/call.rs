@@ -83,6 +83,9 @@ impl Plan {
     fn new(args: &args::Call) -> Result<Plan, String> {
         let target = Target::parse(&args.target).map_err(|status| said(&status))?;
         let (service, method) = path(&target, &args.target)?;
+        if args.auth.is_some() && target.protocol.auth_key().is_none() {
+            return Err(format!("{} has no place for --auth", target.protocol.name()));
+        }
         let name = format!("{service}.{method}");
         let codec = args.codec.unwrap_or(match target.protocol.default_format() {
             Format::Gob => Format::Gob,
@@ -125,6 +128,9 @@ impl Plan {
             .deadline(deadline.saturating_sub(connected).max(Duration::from_millis(1)));
         for (key, value) in &args.meta {
             client = client.meta(key, value);
+        }
+        if let Some(token) = &args.auth {
+            client = client.auth(token);
         }
         talk.sent(self, args);
         let began = Instant::now();
@@ -205,6 +211,9 @@ impl Talk {
         let codec = format!("{}, compression {compress}{oneway}", plan.codec);
         self.say(&format!("{} {codec}, deadline {:?}", self.style.strong("sent"), args.deadline));
         self.meta(&args.meta);
+        if args.auth.is_some() {
+            self.say("  with a token");
+        }
         let argument = match &plan.argument {
             Argument::Value(value) => output::render(value, false),
             Argument::Typed(_, text) => String::from_utf8_lossy(text).trim().to_owned(),
