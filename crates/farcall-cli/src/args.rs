@@ -62,12 +62,14 @@ Examples:
   farcall serve                                     rpcx, and HTTP for curl, on one port
   farcall serve --listen tcp://127.0.0.1:0          a free port; the output says which
   farcall serve --listen tcp://127.0.0.1:8972 --listen tcp://[::1]:8972
+  farcall serve --listen 'tcp://127.0.0.1:8972?speak=rpcx,http'
+  farcall serve --auth-token s3cret --allow 10.0.0.0/8 --allow 127.0.0.1
   farcall serve --factor 2 --instance blue          told apart by Arith.Mul and Echo.Meta
 
-Not built yet: --tls-cert, --tls-key, --tls-client-ca, --registry, --group, --weight, --meta,
---auth-token.")]
+Not built yet: --tls-cert, --tls-key, --tls-client-ca, --registry, --group, --weight, --meta.")]
 pub(crate) struct Serve {
-    /// Where to listen: tcp://HOST:PORT; may be given several times
+    /// Where to listen: tcp://HOST:PORT, with ?speak=rpcx,http for fewer protocols than all; may
+    /// be given several times
     #[arg(long, value_name = "URL", default_value = "tcp://127.0.0.1:8972")]
     pub(crate) listen: Vec<String>,
     /// Arith.Mul multiplies its result by this
@@ -76,6 +78,16 @@ pub(crate) struct Serve {
     /// Echo.Meta sends this back as reply metadata `instance`
     #[arg(long, value_name = "ID")]
     pub(crate) instance: Option<String>,
+    /// Serve only callers that send this token; net/rpc and JSON-RPC over TCP have no place for it
+    #[arg(long, value_name = "TOKEN", value_parser = token)]
+    pub(crate) auth_token: Option<String>,
+    /// Let only these addresses connect: 10.0.0.0/8, 192.0.2.1, 2001:db8::/32; may be given several
+    /// times
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) allow: Vec<String>,
+    /// Let these addresses not connect; may be given several times
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) deny: Vec<String>,
     /// Threads that serve; all cores unless given
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) workers: Option<usize>,
@@ -108,8 +120,7 @@ In gob and msgpack an object of one key says what JSON cannot: {\"$uint\": 6}, {
 or {\"$map\": [[1, \"v\"]]} for a map where gob would have a struct. A key that itself begins with
 $ is written with $$.
 
-Not built yet: --proto, --thrift, --auth, --ca, --server-name, --select, --fail,
---retries.")]
+Not built yet: --proto, --thrift, --ca, --server-name, --select, --fail, --retries.")]
 pub(crate) struct Call {
     /// PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method
     #[arg(value_name = "TARGET")]
@@ -126,6 +137,9 @@ pub(crate) struct Call {
     /// Metadata to send; may be given several times
     #[arg(long, value_name = "K=V", value_parser = pair)]
     pub(crate) meta: Vec<(String, String)>,
+    /// Token to send: metadata __AUTH over rpcx
+    #[arg(long, value_name = "TOKEN", value_parser = token)]
+    pub(crate) auth: Option<String>,
     /// Time for everything, connecting included: 500ms, 2s, 1m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) deadline: Duration,
@@ -229,21 +243,9 @@ const COMMANDS_TO_COME: [(&str, &str); 8] = [
 const FLAGS_TO_COME: [(&str, &[&str]); 2] = [
     (
         "serve",
-        &[
-            "tls-cert=",
-            "tls-key=",
-            "tls-client-ca=",
-            "registry=",
-            "group=",
-            "weight=",
-            "meta=",
-            "auth-token=",
-        ],
+        &["tls-cert=", "tls-key=", "tls-client-ca=", "registry=", "group=", "weight=", "meta="],
     ),
-    (
-        "call",
-        &["proto=", "thrift=", "auth=", "ca=", "server-name=", "select=", "fail=", "retries="],
-    ),
+    ("call", &["proto=", "thrift=", "ca=", "server-name=", "select=", "fail=", "retries="]),
 ];
 
 fn command() -> clap::Command {
@@ -321,6 +323,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some(("", _)) => Err("the key is empty".to_owned()),
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
         None => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+fn token(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("it is empty".to_owned()),
+        text => Ok(text.to_owned()),
     }
 }
 

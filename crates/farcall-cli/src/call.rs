@@ -102,6 +102,9 @@ impl Plan {
     fn new(args: &args::Call) -> Result<Plan, String> {
         let target = Target::parse(&args.target).map_err(|status| said(&status))?;
         let (service, method) = path(&target, &args.target)?;
+        if args.auth.is_some() && target.protocol.auth_key().is_none() {
+            return Err(format!("{} has no place for --auth", target.protocol.name()));
+        }
         let name = format!("{service}.{method}");
         let codec = codec(args, &target);
         let text = read(args.argument.as_deref(), codec)?;
@@ -144,6 +147,9 @@ impl Plan {
             .deadline(deadline.saturating_sub(connected).max(Duration::from_millis(1)));
         for (key, value) in &args.meta {
             client = client.meta(key, value);
+        }
+        if let Some(token) = &args.auth {
+            client = client.auth(token);
         }
         talk.sent(self, args);
         let began = Instant::now();
@@ -252,6 +258,9 @@ impl Talk {
         let how = format!("{}{size}, compression {compress}{oneway}", plan.codec);
         self.say(&format!("{} {how}, deadline {:?}", self.style.strong("sent"), args.deadline));
         self.meta(&args.meta);
+        if args.auth.is_some() {
+            self.say("  with a token");
+        }
         let argument = match &plan.argument {
             Argument::Value(value) => output::render(value, false),
             Argument::Typed(_, text) => String::from_utf8_lossy(text).trim().to_owned(),

@@ -297,3 +297,42 @@ fn signal(name: &str, child: &Child) {
     let sent = Command::new("kill").args([name, &child.id().to_string()]).status();
     assert!(sent.is_ok_and(|sent| sent.success()));
 }
+
+#[test]
+fn strangers_and_tokens() {
+    let served = Served::start(&["--auth-token", "s3cret", "--allow", "127.0.0.0/8"]);
+    let url = served.url("Arith/Mul");
+    let call = |more: &[&str]| farcall(&[&["call", &url, r#"{"A":6,"B":7}"#], more].concat());
+    let known = call(&["--auth", "s3cret"]);
+    assert_eq!((code(&known), json(out(&known))), (0, json(r#"{"C":42}"#)), "{}", err(&known));
+    let wrong = call(&["--auth", "s3cre"]);
+    assert!(code(&wrong) == 1 && err(&wrong).contains("credentials are wrong"), "{}", err(&wrong));
+    let none = call(&["--json"]);
+    assert!(err(&none).contains("unauthenticated"), "{}", err(&none));
+    let other = format!("jsonrpc://{}/Arith/Mul", served.address);
+    let other = farcall(&["call", &other, "{}", "--auth", "s3cret"]);
+    assert_eq!(code(&other), 2);
+    assert!(err(&other).contains("jsonrpc has no place for --auth"), "{}", err(&other));
+}
+
+#[test]
+fn listeners_choose_and_addresses_are_refused() {
+    let mut command = command(&["serve", "--listen", "tcp://127.0.0.1:0?speak=rpcx"]);
+    command.args(["--deny", "10.0.0.0/8"]);
+    let served = Served::run(command);
+    assert_eq!(code(&farcall(&["call", &served.url("Arith/Mul"), "{}"])), 0);
+    let url = format!("jsonrpc://{}/Arith/Mul", served.address);
+    let other = farcall(&["call", &url, "{}"]);
+    assert!(err(&other).contains("jsonrpc is not spoken on this listener"), "{}", err(&other));
+    let denied = Served::start(&["--deny", "127.0.0.1"]);
+    assert_eq!(code(&farcall(&["call", &denied.url("Arith/Mul"), "{}"])), 1);
+    for (flags, why) in [
+        (["--listen", "tcp://127.0.0.1:0?speak=smtp"], "protocol `smtp` is not built"),
+        (["--allow", "10.0.0"], "`10.0.0` is not a range of addresses"),
+        (["--auth-token", ""], "empty"),
+    ] {
+        let refused = farcall(&[&["serve"], &flags[..]].concat());
+        assert_eq!(code(&refused), 2, "{flags:?}");
+        assert!(err(&refused).contains(why), "{}", err(&refused));
+    }
+}

@@ -20,6 +20,12 @@ pub trait Routes: Sync {
     /// Looks up the bytes of a service and a method name as they stand in the frame.
     fn find(&self, service: &[u8], method: &[u8]) -> Found;
 
+    /// Whether strangers may not learn what the table holds: then a wire answers by itself only
+    /// what it would answer to a call of a method that does not exist.
+    fn secret(&self) -> bool {
+        false
+    }
+
     /// Calls `each` with every service and method, the methods of a service in a row, if the table
     /// wants to be read by peers; false if it does not, which is the default.
     fn names(&self, each: &mut dyn FnMut(&str, &str)) -> bool {

@@ -2,7 +2,10 @@
 //! calls, `TRANSPORT://HOST:PORT` for listening.
 
 use farcall_core::Status;
-use farcall_wire::{Protocol, sniff};
+use farcall_wire::{
+    Protocol,
+    sniff::{self, Spoken},
+};
 use std::fmt;
 
 /// Where and how to call.
@@ -96,17 +99,17 @@ impl Target {
     }
 }
 
-/// Where to listen.
+/// Where to listen, and what to speak there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// `tcp://HOST:PORT`; port 0 takes a free one.
-    Tcp(String),
-    /// `mem://NAME`
-    Memory(String),
+pub struct Listen {
+    pub(crate) address: Address,
+    /// All that the server speaks, unless the URL names fewer.
+    pub(crate) spoken: Option<Spoken>,
 }
 
 impl Listen {
-    /// Reads a URL to listen on.
+    /// Reads a URL to listen on: `tcp://HOST:PORT` (port 0 takes a free one) or `mem://NAME`, with
+    /// `?speak=rpcx,http` where not all that the server speaks is to be spoken.
     pub fn parse(url: &str) -> Result<Listen, Status> {
         let wrong = |why: String| {
             Status::invalid_argument(format!("cannot listen on `{url}`: {why}"))
@@ -115,13 +118,36 @@ impl Listen {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(wrong("it has no `://`".to_owned()));
         };
+        let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
         let rest = rest.trim_end_matches('/');
-        match scheme {
-            "tcp" => Ok(Listen::Tcp(host_and_port(rest).map_err(|why| wrong(why.to_owned()))?)),
-            "mem" if !rest.is_empty() => Ok(Listen::Memory(rest.to_owned())),
-            "mem" => Err(wrong("it names no memory listener".to_owned())),
-            other => Err(wrong(format!("transport `{other}` is not built; built: tcp, mem"))),
+        let address = match scheme {
+            "tcp" => Address::Tcp(host_and_port(rest).map_err(|why| wrong(why.to_owned()))?),
+            "mem" if !rest.is_empty() => Address::Memory(rest.to_owned()),
+            "mem" => return Err(wrong("it names no memory listener".to_owned())),
+            other => {
+                return Err(wrong(format!("transport `{other}` is not built; built: tcp, mem")));
+            }
+        };
+        let mut spoken = None;
+        for option in options.split('&').filter(|option| !option.is_empty()) {
+            spoken = match option.split_once('=') {
+                Some(("speak", names)) => Some(speak(names.split(',')).map_err(wrong)?),
+                _ => return Err(wrong(format!("option `{option}` is not built; built: speak"))),
+            };
         }
+        Ok(Listen { address, spoken })
+    }
+}
+
+/// The protocols of these names; an error says what is wrong with them.
+pub(crate) fn speak<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<Spoken, String> {
+    let spoken = Spoken::named(names).map_err(|name| {
+        let built: Vec<_> = sniff::PROTOCOLS.iter().map(|protocol| protocol.name()).collect();
+        format!("protocol `{name}` is not built; built: {}", built.join(", "))
+    })?;
+    match spoken.protocols().next() {
+        Some(_) => Ok(spoken),
+        None => Err("it speaks no protocol".to_owned()),
     }
 }
 
@@ -168,6 +194,28 @@ mod tests {
             ("jsonrpc://h:1?version=3", "not as `3`"),
         ] {
             let status = Target::parse(url).expect_err(url);
+            assert!(status.text().contains(why), "{status}");
+        }
+    }
+
+    #[test]
+    fn listeners() {
+        let listen = Listen::parse("tcp://[::1]:0?speak=rpcx,http").expect("a good one");
+        assert_eq!(listen.address, Address::Tcp("[::1]:0".into()));
+        assert_eq!(format!("{:?}", listen.spoken), "Some({\"rpcx\", \"http\"})");
+        assert_eq!(Listen::parse("mem://here").expect("a good one").spoken, None);
+        for (url, why) in [
+            ("127.0.0.1:1", "no `://`"),
+            ("tcp://h", "no port"),
+            ("quic://h:1", "transport `quic`"),
+            ("mem://", "no memory listener"),
+            ("tcp://h:1?speak=smtp", "protocol `smtp` is not built; built: rpcx"),
+            ("tcp://h:1?speak=", "protocol `` is not built"),
+            ("tcp://h:1?speak=rpcx,", "protocol `` is not built"),
+            ("tcp://h:1?speak", "option `speak`"),
+            ("tcp://h:1?ca=f", "option `ca=f`"),
+        ] {
+            let status = Listen::parse(url).expect_err(url);
             assert!(status.text().contains(why), "{status}");
         }
     }

@@ -20,6 +20,21 @@ pub trait Protocol: Send + Sync + 'static {
     fn carries_meta(&self) -> bool {
         true
     }
+    /// The name of the metadata that carries a caller's credentials; none where the protocol has no
+    /// place for them.
+    fn auth_key(&self) -> Option<&'static str> {
+        None
+    }
+    /// What stands there for this token.
+    fn auth_value(&self, token: &str) -> String {
+        token.to_owned()
+    }
+    /// What is answered to these first bytes where this protocol is built and not spoken; empty if
+    /// it cannot be said.
+    fn turn_away(&self, first: &[u8], text: &str) -> Vec<u8> {
+        let _ = (first, text);
+        Vec::new()
+    }
     /// The protocol as an option of a target wants it; none if there is no such option.
     fn with_option(&self, key: &str, value: &str) -> Option<&'static dyn Protocol> {
         let _ = (key, value);
@@ -148,6 +163,10 @@ pub struct Unknown {
     pub service: Str,
     /// The method as the peer wrote it; invalid UTF-8 is replaced.
     pub method: Str,
+    /// Time the caller still waits, counted from the arrival of the frame.
+    pub timeout: Option<Duration>,
+    /// What came beside the body: strangers are told nothing, not even what does not exist.
+    pub meta: Meta,
 }
 
 /// An answer, cut but not decoded.
@@ -251,6 +270,16 @@ pub enum Broken {
         /// The first bytes, at most eight.
         first: Vec<u8>,
     },
+    /// The first bytes belong to a protocol that is built and not spoken on this listener.
+    Off {
+        /// Its name.
+        name: &'static str,
+    },
+    /// The first bytes belong to a protocol that is known and not built.
+    NotBuilt {
+        /// Its name.
+        name: &'static str,
+    },
     /// rpcx was broken.
     Rpcx(rpcx::Broken),
     /// net/rpc was broken.
@@ -267,6 +296,8 @@ impl fmt::Display for Broken {
             Broken::NoProtocol { first } => {
                 write!(f, "no protocol spoken here begins with bytes {first:02x?}")
             }
+            Broken::Off { name } => write!(f, "{name} is not spoken on this listener"),
+            Broken::NotBuilt { name } => write!(f, "{name} is known here and not built"),
             Broken::Rpcx(broken) => write!(f, "rpcx: {broken}"),
             Broken::NetRpc(broken) => write!(f, "net/rpc: {broken}"),
             Broken::Http(broken) => write!(f, "http: {broken}"),

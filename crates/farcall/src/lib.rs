@@ -44,8 +44,9 @@ pub use farcall_core::{
 };
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
-    Address, Bound, Call, CallMeta, Client, ClientBuilder, Cx, Listen, Memory, MethodInfo, Methods,
-    Oneway, Over, Server, Service, ServiceClient, ShutdownHandle, Target,
+    Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
+    Deny, Listen, Memory, MethodInfo, Methods, Moments, Oneway, Outcome, Over, Peer, Plugin,
+    Server, Service, ServiceClient, ShutdownHandle, Target, Token, Verdict,
 };
 
 /// What the macros expand to. Not part of the stable API.

@@ -2,6 +2,7 @@
 
 use super::{
     Client,
+    auth::NO_PLACE,
     driver::drive,
     link::{Link, Queued, Request, Started},
     slots::SlotId,
@@ -109,10 +110,19 @@ impl<Req, Resp> Call<Req, Resp> {
 
     /// Sends metadata along.
     pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.own_meta().push((key.into(), value.into()));
+        self
+    }
+
+    /// The call's own metadata, the client's included.
+    pub(super) fn own_meta(&mut self) -> &mut Vec<(String, String)> {
         let Raw { client, meta, .. } = &mut self.raw;
         let common = || client.defaults.meta.as_deref().cloned().unwrap_or_default();
-        meta.get_or_insert_with(common).push((key.into(), value.into()));
-        self
+        meta.get_or_insert_with(common)
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.raw.client
     }
 
     /// Encodes the body this way.
@@ -347,6 +357,9 @@ fn fits(link: &Link, head: &CallHead<'_>) -> Result<(), Status> {
     let protocol = link.target.protocol;
     let what = match head {
         CallHead { format: Format::Gob, .. } if !link.plain => "bodies in gob".to_owned(),
+        CallHead { meta, .. } if meta.iter().any(|(key, _)| key == NO_PLACE) => {
+            "credentials".to_owned()
+        }
         CallHead { meta: [(key, _), ..], .. } => format!("metadata (`{key}`)"),
         CallHead { compress: Compress::None, format, .. } => match protocol.default_format() {
             default if default == *format => return Ok(()),

@@ -1,5 +1,6 @@
 //! The client: connect, call, share.
 
+mod auth;
 mod call;
 mod driver;
 mod link;
@@ -250,6 +251,7 @@ pub struct ClientBuilder<C> {
     limits: Limits,
     format: Option<Format>,
     compress: Compress,
+    token: Option<String>,
     client: PhantomData<fn() -> C>,
 }
 
@@ -261,6 +263,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             limits: Limits::default(),
             format: None,
             compress: Compress::None,
+            token: None,
             client: PhantomData,
         }
     }
@@ -306,7 +309,11 @@ impl<C: ServiceClient> ClientBuilder<C> {
         let connector = Connector::Address(target.address.clone());
         let client = Client::new(target, self.limits, connector);
         let format = self.format.unwrap_or(client.defaults.format);
-        Ok(client.format(format).compress(self.compress))
+        let client = client.format(format).compress(self.compress);
+        Ok(match self.token {
+            Some(token) => client.auth(token),
+            None => client,
+        })
     }
 }
 

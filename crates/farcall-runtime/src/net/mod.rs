@@ -61,6 +61,16 @@ pub enum Peer {
     Unknown,
 }
 
+impl Peer {
+    /// The IP address, where there is one. An IPv4 peer of an IPv6 socket has its IPv4 address.
+    pub fn ip(&self) -> Option<std::net::IpAddr> {
+        match self {
+            Peer::Tcp(address) => Some(address.ip().to_canonical()),
+            Peer::Memory | Peer::Unknown => None,
+        }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -35,7 +35,7 @@ use crate::{
 };
 use body::Chunks;
 use bytes::{Buf, Bytes, BytesMut};
-use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Status, Ticket};
+use farcall_core::{Call, Code, Compress, Format, Found, Limits, Meta, Routes, Status, Ticket};
 use head::{Bounds, Length, METHODS, Method, Reader};
 use places::Places;
 use plan::{Answer, Plan};
@@ -65,6 +65,29 @@ impl Protocol for Http {
 
     fn default_format(&self) -> Format {
         Format::Json
+    }
+
+    /// `Authorization` (RFC 9110 §11.6.2), whose name is in lower case here.
+    fn auth_key(&self) -> Option<&'static str> {
+        Some("authorization")
+    }
+
+    /// A bare token is sent as a bearer's (RFC 6750 §2.1).
+    fn auth_value(&self, token: &str) -> String {
+        match token.contains(' ') {
+            true => token.to_owned(),
+            false => format!("Bearer {token}"),
+        }
+    }
+
+    /// "The target is not able to produce authoritative responses" (RFC 9110 §15.5.20).
+    fn turn_away(&self, _: &[u8], text: &str) -> Vec<u8> {
+        let mut tail = Vec::new();
+        reply::open(&mut tail, 421, Connection::Closes, reply::JSON, None, &[]);
+        let body = tail.len();
+        reply::failure(&mut tail, Code::Unimplemented, text);
+        reply::close(&mut tail, body);
+        tail
     }
 
     fn open(&self, _side: Side, limits: &Limits) -> Box<dyn Wire> {
@@ -339,9 +362,10 @@ impl Server {
                 let ticket = ticket(self.places.open(connection, false), compress);
                 events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
             }
-            Plan::Unknown { found, service, method } => {
+            Plan::Unknown { found, service, method, timeout, .. } => {
                 let ticket = ticket(self.places.open(connection, true), Compress::None);
-                events.push(Event::Unknown(Unknown { ticket, found, service, method }));
+                let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                events.push(Event::Unknown(unknown));
             }
             Plan::Answer(answer) => self.answer(&answer, connection, head_only, out),
         }
@@ -356,7 +380,7 @@ impl Server {
         let unknown = place.is_some_and(|place| place.unknown);
         let status = match head.error {
             None => 200,
-            Some(_) if unknown => 404,
+            Some(error) if unknown && error.code() == Code::Unimplemented => 404,
             Some(error) => reply::status(error.code()),
         };
         reply::open(tail, status, connection, reply::JSON, None, head.meta);

@@ -53,6 +53,10 @@ pub(super) fn open(
     if let Some(methods) = allow {
         line(["Allow: ", methods]);
     }
+    // RFC 9110 §11.6.1: 401 says how to do better.
+    if status == 401 && !meta.iter().any(|(key, _)| key.eq_ignore_ascii_case("www-authenticate")) {
+        line(["WWW-Authenticate: ", "Bearer"]);
+    }
     if !meta.is_empty() {
         fields(tail, meta);
     }
@@ -129,6 +133,7 @@ fn reason(status: u16) -> &'static str {
         414 => "URI Too Long",
         415 => "Unsupported Media Type",
         417 => "Expectation Failed",
+        421 => "Misdirected Request",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         499 => "Client Closed Request",

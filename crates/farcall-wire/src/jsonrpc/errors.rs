@@ -19,6 +19,9 @@ const INTERNAL: i64 = -32603;
 /// `powerman/rpc-codec` sends it.
 const SERVER: i64 = -32000;
 
+/// The number of `Code::Unimplemented` below -32000: the protocol itself is not spoken.
+pub(super) const NOT_SPOKEN: i64 = SERVER - Code::Unimplemented as i64;
+
 /// A failure as it is written.
 pub(super) struct Failure<'a> {
     pub(super) code: i64,
@@ -121,6 +124,7 @@ fn by_text(text: &str) -> Code {
         ("json: cannot unmarshal ", Code::InvalidArgument),
         ("the json argument cannot be read: ", Code::InvalidArgument),
         ("[service internal error]", Code::Internal),
+        ("the credentials are ", Code::Unauthenticated),
         // The texts of Go's `context`, which handlers return as they are.
         ("context deadline exceeded", Code::DeadlineExceeded),
         ("context canceled", Code::Cancelled),

@@ -38,7 +38,7 @@ mod server;
 pub use crate::format::json::Params;
 pub use broken::Broken;
 
-use crate::{Protocol, Side, Sniff, Wire};
+use crate::{Protocol, Side, Sniff, Wire, sniff};
 use farcall_core::{Bounds, Format, Limits};
 
 /// The protocol. A server speaks both versions, whichever it was opened by.
@@ -65,6 +65,11 @@ impl Protocol for JsonRpc {
     }
 
     fn sniff(&self, first: &[u8]) -> Sniff {
+        match sniff::begins(first, sniff::THRIFT_JSON) {
+            Sniff::No => {}
+            Sniff::More => return Sniff::More,
+            Sniff::Yes => return Sniff::No,
+        }
         let looked_at = &first[..first.len().min(SPACE_BYTES)];
         match looked_at.iter().find(|byte| !is_space(**byte)) {
             Some(b'{' | b'[') => Sniff::Yes,
@@ -75,6 +80,15 @@ impl Protocol for JsonRpc {
 
     fn default_format(&self) -> Format {
         Format::Json
+    }
+
+    fn turn_away(&self, _: &[u8], text: &str) -> Vec<u8> {
+        let (mut answer, id) = (Vec::new(), b"null");
+        let failure = errors::Failure { code: errors::NOT_SPOKEN, text, detail: None };
+        failure.write(Version::Two, id, &mut answer);
+        open::close_two(id, &mut answer);
+        answer.push(b'\n');
+        answer
     }
 
     fn carries_meta(&self) -> bool {
@@ -97,9 +111,9 @@ impl Protocol for JsonRpc {
     }
 }
 
-/// White space before the first message is let pass below this many bytes, so that nobody is
-/// waited for who says nothing else; no other protocol needs as many to be told.
-const SPACE_BYTES: usize = 24;
+/// White space before the first message is let pass up to this many bytes, so that nobody is
+/// waited for who says nothing else.
+const SPACE_BYTES: usize = sniff::MOST_BYTES;
 
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')

@@ -216,7 +216,8 @@ impl Streams {
             }
             found => {
                 let (service, method) = names.unwrap_or_default();
-                Event::Unknown(Unknown { ticket, found, service, method })
+                let (timeout, meta) = (None, Meta::default());
+                Event::Unknown(Unknown { ticket, found, service, method, timeout, meta })
             }
         });
         Ok(())
@@ -302,6 +303,8 @@ fn code(text: &str) -> Code {
     ];
     match known.iter().any(|known| text.starts_with(known)) {
         true => Code::Unimplemented,
+        // What our own servers answer to strangers.
+        false if text.starts_with("the credentials are ") => Code::Unauthenticated,
         false => Code::Unknown,
     }
 }

@@ -85,6 +85,8 @@ fn code(text: &str) -> Code {
         ("can not find codec for", Code::Unimplemented),
         ("request reached rate limit", Code::ResourceExhausted),
         ("[service internal error]", Code::Internal),
+        // What our own servers answer to strangers.
+        ("the credentials are ", Code::Unauthenticated),
         // The texts of Go's `context`, which handlers return as they are.
         ("context deadline exceeded", Code::DeadlineExceeded),
         ("context canceled", Code::Cancelled),
@@ -200,6 +202,8 @@ impl<'a> Iterator for Entries<'a> {
 
 /// The time in milliseconds that a caller still waits.
 pub(super) const TIMEOUT: &str = "__ServerTimeout";
+/// A caller's credentials (rpcx `share/share.go`, `AuthKey`).
+pub(super) const AUTH: &str = "__AUTH";
 /// The text of an error.
 pub(super) const ERROR: &str = "__rpcx_error__";
 /// A typed error, as JSON. Ours; other peers see metadata that they do not know.

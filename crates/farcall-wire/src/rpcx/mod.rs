@@ -51,6 +51,24 @@ impl Protocol for Rpcx {
         }
     }
 
+    fn auth_key(&self) -> Option<&'static str> {
+        Some(meta::AUTH)
+    }
+
+    /// An error reply to the call that begins so; one-way calls have none.
+    fn turn_away(&self, first: &[u8], text: &str) -> Vec<u8> {
+        let Some(head) = first.first_chunk().map(Header::read) else { return Vec::new() };
+        let mut tail = Vec::new();
+        if !head.has(header::ONEWAY) {
+            let word = header::WORD | header::RESPONSE | header::ERROR;
+            let last = Some((meta::ERROR, text.as_bytes()));
+            write(&mut tail, word, head.seq, ["", ""], &[], last);
+            let total = (tail.len() - header::LEN) as u32;
+            put32(&mut tail, 12, total);
+        }
+        tail
+    }
+
     /// As Go's rpcx client.
     fn default_format(&self) -> Format {
         Format::MsgPack
@@ -225,7 +243,12 @@ impl Frames {
                 events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
             }
             found => {
-                events.push(unknown(head, found, service, method));
+                let mut event = unknown(head, found, service, method);
+                event.timeout = timeout;
+                if !meta.is_empty() {
+                    event.meta = Meta::new(Bytes::copy_from_slice(meta), meta::walk);
+                }
+                events.push(Event::Unknown(event));
                 input.advance(place.end);
             }
         }
@@ -412,11 +435,11 @@ fn echo(place: Place, input: &mut BytesMut, out: &mut Out) {
 }
 
 #[cold]
-fn unknown(head: Header, found: Found, service: &[u8], method: &[u8]) -> Event {
-    // Copies of the short names, so that they do not keep the frame alive.
+fn unknown(head: Header, found: Found, service: &[u8], method: &[u8]) -> Unknown {
+    // Copies of what is short, so that they do not keep the frame alive.
     let text = |name| Str::from(&*String::from_utf8_lossy(name));
     let (ticket, service, method) = (head.ticket(), text(service), text(method));
-    Event::Unknown(Unknown { ticket, found, service, method })
+    Unknown { ticket, found, service, method, timeout: None, meta: Meta::default() }
 }
 
 /// Appends a frame up to its body, with the total and the body's length still open. Returns where
