@@ -43,7 +43,7 @@ pub use farcall_core::{
 pub use farcall_macros::{Message, service};
 pub use farcall_runtime::{
     Address, Bound, Call, CallMeta, Client, ClientBuilder, Cx, Listen, Memory, MethodInfo, Methods,
-    Oneway, Over, Server, Service, ServiceClient, ShutdownHandle, Target,
+    Oneway, Over, Server, Service, ServiceClient, ShutdownHandle, Started, Target,
 };
 
 /// What the macros expand to. Not part of the stable API.

@@ -5,6 +5,7 @@ mod client;
 mod differential;
 mod hostile;
 mod http1;
+mod http_client;
 mod jsonrpc;
 mod neighbours;
 mod netrpc;
