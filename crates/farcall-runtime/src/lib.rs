@@ -16,7 +16,7 @@ pub mod net;
 pub mod server;
 mod target;
 
-pub use client::{Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient};
+pub use client::{Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient, Started};
 pub use net::Peer;
 pub use server::{
     Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Memory, MethodInfo, Methods, Moments,

@@ -42,10 +42,56 @@ pub trait Protocol: Send + Sync + 'static {
     }
     /// A state machine for one end of one connection.
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire>;
+    /// The client's end of a connection to this place. For protocols that name it to their peer.
+    fn open_to(&self, place: &Place<'_>, limits: &Limits) -> Box<dyn Wire> {
+        let _ = place;
+        self.open(Side::Client, limits)
+    }
     /// Whether the client's side is built: targets of a protocol without one are refused by name.
     fn has_client(&self) -> bool {
         true
     }
+    /// Whether bodies may have this format.
+    fn carries(&self, format: Format) -> bool {
+        format == self.default_format() || self.carries_meta() && format != Format::Gob
+    }
+    /// How many calls one connection may have in flight: for protocols whose answers come in the
+    /// order of the calls, so that one slow call delays all that follow. `None`: as many as
+    /// `Limits::calls_in_flight` says.
+    fn in_flight(&self) -> Option<usize> {
+        None
+    }
+    /// How the protocol goes over HTTP, for targets with `+http`; none if it does not.
+    fn over_http(&self) -> Option<OverHttp> {
+        None
+    }
+}
+
+/// What a client's wire may tell its peer of the target.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// `HOST:PORT` as the target has it; `localhost` for what is no address.
+    pub host: &'a str,
+    /// `?path=…`, where the target has one.
+    pub path: Option<&'a str>,
+}
+
+/// How a protocol goes over HTTP.
+#[derive(Clone, Copy)]
+pub enum OverHttp {
+    /// Each call is a request of its own. This protocol makes them.
+    Requests(&'static dyn Protocol),
+    /// A tunnel: the protocol as it is, behind `CONNECT`.
+    Tunnel(Tunnel),
+}
+
+/// What Go's servers want to be asked before they speak net/rpc or rpcx on a port of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// The path that is asked for unless the target names another.
+    pub path: &'static str,
+    /// The status and its text that must come back: `200 Connected to rpcx`.
+    pub status: &'static str,
 }
 
 /// What a protocol says of a connection's first bytes.
@@ -113,6 +159,12 @@ pub trait Wire: Send {
     /// of a message that is not complete.
     fn midway(&self) -> bool {
         false
+    }
+
+    /// The peer has said its last: what only the end of the stream completes is found now. On a
+    /// client.
+    fn ended(&mut self, events: &mut Vec<Event>) {
+        let _ = events;
     }
 
     /// Asked after [`feed`](Wire::feed) gave an error: whether the calls that were found before

@@ -46,7 +46,7 @@ pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
     Deny, Listen, Memory, MethodInfo, Methods, Moments, Oneway, Outcome, Over, Peer, Plugin,
-    Server, Service, ServiceClient, ShutdownHandle, Target, Token, Verdict,
+    Server, Service, ServiceClient, ShutdownHandle, Started, Target, Token, Verdict,
 };
 
 /// What the macros expand to. Not part of the stable API.

@@ -6,6 +6,7 @@ mod differential;
 mod faults;
 mod hostile;
 mod http1;
+mod http_client;
 mod jsonrpc;
 mod neighbours;
 mod netrpc;

@@ -12,10 +12,12 @@ use std::{
 mod any;
 mod memory;
 mod tcp;
+mod tunnel;
 
 pub(crate) use any::wrap;
 pub(crate) use memory::{MemoryListener, dial as dial_memory, pair};
 pub(crate) use tcp::{adopt, dial as dial_tcp};
+pub(crate) use tunnel::tunnel;
 
 /// The half that one task reads.
 pub(crate) trait ReadHalf: Send {

@@ -425,7 +425,7 @@ fn is_host(value: &[u8]) -> bool {
 }
 
 /// Digits and nothing else, within range.
-fn decimal(value: &[u8]) -> Option<u64> {
+pub(super) fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }

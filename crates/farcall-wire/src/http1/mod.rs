@@ -1,4 +1,4 @@
-//! HTTP/1.1, the server's side, and plain JSON over it: calls that people make by hand.
+//! HTTP/1.1, both sides, and plain JSON over it: calls that people make by hand.
 //!
 //! Source: RFC 9112 (messages) and RFC 9110 (semantics); sections are named where they apply.
 //!
@@ -25,13 +25,14 @@
 
 mod body;
 mod broken;
+pub(crate) mod client;
 mod head;
 mod places;
 mod plan;
 mod reply;
 
 use crate::{
-    Control, Event, Fed, Head, Mark, Out, Protocol, ReplyHead, Side, Sniff, Unknown, Wire,
+    Control, Event, Fed, Head, Mark, Out, Place, Protocol, ReplyHead, Side, Sniff, Unknown, Wire,
 };
 use body::Chunks;
 use bytes::{Buf, Bytes, BytesMut};
@@ -42,6 +43,7 @@ use plan::{Answer, Plan};
 use reply::Connection;
 
 pub use broken::Broken;
+pub use client::Opening;
 
 /// The protocol.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,7 +92,23 @@ impl Protocol for Http {
         tail
     }
 
-    fn open(&self, _side: Side, limits: &Limits) -> Box<dyn Wire> {
+    fn carries(&self, format: Format) -> bool {
+        format == Format::Json
+    }
+
+    /// Answers come in order: a slow one would delay all behind it.
+    fn in_flight(&self) -> Option<usize> {
+        Some(1)
+    }
+
+    fn open_to(&self, place: &Place<'_>, limits: &Limits) -> Box<dyn Wire> {
+        Box::new(client::Client::new(place, limits))
+    }
+
+    fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
+        if side == Side::Client {
+            return self.open_to(&Place { host: "localhost", path: None }, limits);
+        }
         Box::new(Server {
             state: State::Head(Reader::default()),
             places: Places::default(),
@@ -103,10 +121,6 @@ impl Protocol for Http {
             requests: limits.calls_per_connection,
             output_bytes: limits.output_bytes,
         })
-    }
-
-    fn has_client(&self) -> bool {
-        false
     }
 }
 
@@ -205,7 +219,7 @@ impl Wire for Server {
         let frame = tail.len();
         let body = match head {
             Head::Reply(head) => self.begin_reply(&head, tail),
-            // Nobody opens the client's side: `has_client` says that there is none.
+            // Nobody calls from this end.
             Head::Call(_) => frame,
         };
         Mark { frame, body, compress: Compress::None }

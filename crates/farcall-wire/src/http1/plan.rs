@@ -170,7 +170,7 @@ fn root(method: Method, host: &[u8], routes: &dyn Routes) -> Plan {
 }
 
 /// Undoes percent-encoding (RFC 3986 §2.1). What is decoded is a name, never again a path.
-fn decode(part: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn decode(part: &[u8]) -> Cow<'_, [u8]> {
     if !part.contains(&b'%') {
         return Cow::Borrowed(part);
     }

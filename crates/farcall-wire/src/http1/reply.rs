@@ -26,6 +26,8 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Room for the digits of a length: up to 9.9 GB.
 const DIGITS: usize = 10;
+/// Bytes from the beginning of the last field to the body.
+pub(super) const LENGTH_LINE: usize = "Content-Length: ".len() + DIGITS + "\r\n\r\n".len();
 
 /// Appends a head, its length still open; the body follows.
 pub(super) fn open(
@@ -60,6 +62,11 @@ pub(super) fn open(
     if !meta.is_empty() {
         fields(tail, meta);
     }
+    open_length(tail);
+}
+
+/// Appends the last field, its number still open, and ends the head.
+pub(super) fn open_length(tail: &mut Vec<u8>) {
     tail.extend_from_slice(b"Content-Length: ");
     tail.extend_from_slice(&[b' '; DIGITS]);
     tail.extend_from_slice(b"\r\n\r\n");
@@ -149,7 +156,7 @@ fn reason(status: u16) -> &'static str {
 /// percent-encoded as in `a=b&c=d`. Nothing of a pair can end a line, nor become a field that says
 /// where the answer ends.
 #[cold]
-fn fields(tail: &mut Vec<u8>, meta: &[(String, String)]) {
+pub(super) fn fields(tail: &mut Vec<u8>, meta: &[(String, String)]) {
     let (mut others, mut any) = (Vec::new(), false);
     for (key, value) in meta {
         if is_field(key, value) {
@@ -185,7 +192,8 @@ fn is_field(key: &str, value: &str) -> bool {
 }
 
 /// Fields that say what the message or the connection is: no metadata may.
-const OURS: [&str; 18] = [
+const OURS: [&str; 20] = [
+    "accept-encoding",
     "age",
     "allow",
     "connection",
@@ -204,6 +212,7 @@ const OURS: [&str; 18] = [
     "upgrade",
     "vary",
     "x-meta",
+    "x-timeout-ms",
 ];
 
 /// Percent-encodes all but unreserved characters (RFC 3986 §2.3).

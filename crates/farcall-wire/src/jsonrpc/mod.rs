@@ -1,4 +1,4 @@
-//! JSON-RPC over a plain stream: version 2.0, and 1.0 as Go's `net/rpc/jsonrpc` speaks it.
+//! JSON-RPC over a plain stream, and the client's side over HTTP (`post.rs`): version 2.0, and 1.0 as Go's `net/rpc/jsonrpc` speaks it.
 //!
 //! Sources: the specification of JSON-RPC 2.0 (jsonrpc.org); for 1.0, Go's
 //! `net/rpc/jsonrpc/server.go` and `client.go`; for 2.0 over TCP among Go programs,
@@ -32,13 +32,14 @@ mod client;
 mod envelope;
 mod errors;
 mod open;
+mod post;
 mod scan;
 mod server;
 
 pub use crate::format::json::Params;
 pub use broken::Broken;
 
-use crate::{Protocol, Side, Sniff, Wire, sniff};
+use crate::{OverHttp, Protocol, Side, Sniff, Wire, sniff};
 use farcall_core::{Bounds, Format, Limits};
 
 /// The protocol. A server speaks both versions, whichever it was opened by.
@@ -101,6 +102,13 @@ impl Protocol for JsonRpc {
             ("version", "2" | "2.0") => Some(&V2),
             _ => None,
         }
+    }
+
+    fn over_http(&self) -> Option<OverHttp> {
+        Some(OverHttp::Requests(match self.version {
+            Version::One => &post::V1,
+            Version::Two => &post::V2,
+        }))
     }
 
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {

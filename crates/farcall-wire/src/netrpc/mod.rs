@@ -26,7 +26,8 @@ mod header;
 
 use crate::gob::{self, Decoder, Encoder, Open, Step};
 use crate::{
-    Control, Event, Fed, Head, Mark, Out, Protocol, Reply, ReplyHead, Side, Sniff, Unknown, Wire,
+    Control, Event, Fed, Head, Mark, Out, OverHttp, Protocol, Reply, ReplyHead, Side, Sniff,
+    Tunnel, Unknown, Wire,
 };
 use bytes::BytesMut;
 use farcall_core::{
@@ -89,6 +90,12 @@ impl Protocol for NetRpc {
 
     fn carries_meta(&self) -> bool {
         false
+    }
+
+    /// `net/rpc/server.go`: `DefaultRPCPath` and what `ServeHTTP` answers.
+    fn over_http(&self) -> Option<OverHttp> {
+        let (path, status) = ("/_goRPC_", "200 Connected to Go RPC");
+        Some(OverHttp::Tunnel(Tunnel { path, status }))
     }
 }
 

@@ -24,8 +24,8 @@ mod memo;
 mod meta;
 
 use crate::{
-    CallHead, Control, Event, Fed, Head, Mark, Out, Protocol, Reply, ReplyHead, Side, Sniff,
-    Unknown, Wire, compress,
+    CallHead, Control, Event, Fed, Head, Mark, Out, OverHttp, Protocol, Reply, ReplyHead, Side,
+    Sniff, Tunnel, Unknown, Wire, compress,
 };
 use bytes::{Buf, Bytes, BytesMut};
 use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Str};
@@ -72,6 +72,12 @@ impl Protocol for Rpcx {
     /// As Go's rpcx client.
     fn default_format(&self) -> Format {
         Format::MsgPack
+    }
+
+    /// rpcx `share/share.go` and `server/server.go`.
+    fn over_http(&self) -> Option<OverHttp> {
+        let (path, status) = ("/_rpcx_", "200 Connected to rpcx");
+        Some(OverHttp::Tunnel(Tunnel { path, status }))
     }
 
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
