@@ -75,7 +75,8 @@ pub(crate) fn run(flags: &[String]) -> Done {
     }
     let lock = fs::read_to_string(root().join("Cargo.lock"))?;
     let text = format!(
-        "{}\nfarcall {}, {}, by `cargo xtask codecs`: instructions per message, protobuf's are 1.\n",
+        "{}\nfarcall {}, {}, by `cargo xtask codecs`: instructions per message, protobuf's \
+         are 1.\n",
         table.to_markdown(),
         locked(&lock, "farcall"),
         version("rustc", "-V").unwrap_or_else(|| "rustc ?".to_owned()),

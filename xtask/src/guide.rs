@@ -89,8 +89,8 @@ mod tests {
 
     #[test]
     fn fields_become_rows() {
-        let source = "/// Doc.\npub struct Limits {\n    /// Bytes\n    /// of it. Default 1\n    /// MiB. \
-                      More are refused.\n    pub it_bytes: usize,\n}\n";
+        let source = "pub struct Limits {\n    /// Bytes\n    /// of it. Default 1\n    \
+                      /// MiB. More are refused.\n    pub it_bytes: usize,\n}\n";
         let table = table(source).expect("rows");
         assert!(table.ends_with("| `it_bytes` | Bytes of it. | 1 MiB. More are refused. |\n"));
     }

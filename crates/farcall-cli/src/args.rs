@@ -24,8 +24,10 @@ Examples:
   farcall demo
   farcall serve --listen tcp://127.0.0.1:8972
   farcall call rpcx://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}'
+  farcall call netrpc://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}' -v
   farcall bench rpcx://127.0.0.1:8972/Arith/Mul -d 5s
 
+farcall COMMAND --help says what a command takes, and has examples.
 Exit codes: 0 done, 1 a call failed, 2 wrong usage, 130 interrupted.
 Not built yet: ls, watch, node, tap, console, gen, new, doctor.";
 
@@ -55,11 +57,12 @@ pub(crate) struct Demo {
 
 /// Serves the example services: Arith, HelloService, Echo
 ///
-/// Serves until SIGINT or SIGTERM, then lets running calls finish.
+/// One port answers rpcx, net/rpc, JSON-RPC 2.0 and 1.0, and plain JSON over HTTP/1.1. Serves until
+/// SIGINT or SIGTERM, then lets running calls finish.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  farcall serve                                     rpcx, and HTTP for curl, on one port
+  farcall serve                                     all protocols on one port
   farcall serve --listen tcp://127.0.0.1:0          a free port; the output says which
   farcall serve --listen tcp://127.0.0.1:8972 --listen tcp://[::1]:8972
   farcall serve --listen 'tcp://127.0.0.1:8972?speak=rpcx,http'
@@ -95,7 +98,8 @@ pub(crate) struct Serve {
 
 /// Makes one call: JSON in, JSON out
 ///
-/// The argument is JSON, and so is what is printed, whatever the codec on the wire.
+/// The argument is JSON, and so is what is printed, whatever the codec on the wire. The scheme of
+/// TARGET is the protocol: rpcx, netrpc, jsonrpc (`?version=1` for 1.0).
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -116,9 +120,12 @@ prints the reply as it came. gob is what netrpc carries: an object becomes a str
 a whole number an int, a fraction a float.
 
 In gob and msgpack an object of one key says what JSON cannot: {\"$uint\": 6}, {\"$float\": 1},
-{\"$bytes\": \"00ff\"} (hexadecimal), {\"$time\": \"2023-11-14T22:13:20Z\"}, {\"$map\": {\"k\": 1}}
-or {\"$map\": [[1, \"v\"]]} for a map where gob would have a struct. A key that itself begins with
-$ is written with $$.
+{\"$bytes\": \"00ff\"} (hexadecimal), {\"$time\": \"2023-11-14T22:13:20Z\"}.
+{\"$map\": {\"k\": 1}} is a map where gob would have a struct; {\"$map\": [[1, \"v\"]]} is one
+whose keys are no text. A key that itself begins with $ is written with $$.
+
+--curl prints the HTTP face of the same call, POST /Service/Method, whatever the protocol of
+TARGET, which may then be http:// or jsonrpc+http:// too.
 
 Not built yet: --proto, --thrift, --ca, --server-name, --select, --fail, --retries.")]
 pub(crate) struct Call {
@@ -165,6 +172,7 @@ pub(crate) struct Call {
 #[command(after_help = "\
 Examples:
   farcall bench rpcx://127.0.0.1:8972/Arith/Mul
+  farcall bench netrpc://127.0.0.1:8972/Arith/Mul -d 2s
   farcall bench rpcx://127.0.0.1:8972 --payload 581 --codec protobuf -c 128 -d 10s
   farcall bench rpcx://127.0.0.1:8972/Arith/Mul --rate 20000 -d 30s
   farcall bench rpcx://127.0.0.1:8972/HelloService/SayHello '\"gopher\"' -n 10000 --json
@@ -196,7 +204,8 @@ pub(crate) struct Bench {
     /// Time to call for before measuring
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) warmup: Option<Duration>,
-    /// json, msgpack, protobuf; unless given the protocol's for typed messages, json for JSON
+    /// json, msgpack, protobuf, gob; unless given the protocol's for typed messages, for JSON what
+    /// `farcall call` takes
     #[arg(long, value_name = "CODEC", value_parser = codec)]
     pub(crate) codec: Option<Format>,
     /// How bodies are compressed: none or gzip

@@ -129,3 +129,25 @@ fn the_curl_line_is_printed_and_nobody_called() {
     assert!(line.ends_with("http://127.0.0.1:1/jsonrpc"), "{line}");
     assert!(line.contains(r#"{"jsonrpc":"2.0","method":"Arith.Mul","params":[1],"id":1}"#));
 }
+
+/// The line does what the call does, where there is a curl to do it.
+#[test]
+fn curl_gets_the_same_answer() {
+    if !Command::new("curl").arg("--version").output().is_ok_and(|out| out.status.success()) {
+        eprintln!("SKIPPED: curl is not installed, so its line was printed and not run");
+        return;
+    }
+    let served = Served::start(&[]);
+    let netrpc = format!("netrpc://{}", served.address);
+    for (url, argument) in [
+        (served.url("Arith/Mul"), r#"{"A": 6, "B": 7}"#),
+        (served.url("HelloService/SayHello"), r#""it's `$HOME` \\ \"许多\"""#),
+        (format!("{netrpc}/Echo/Bytes"), r#"{"$bytes": "00ff"}"#),
+    ] {
+        let called = farcall(&["call", &url, argument]);
+        let line = farcall(&["call", &url, argument, "--curl"]);
+        assert_eq!((code(&called), code(&line)), (0, 0), "{url}");
+        let curl = Command::new("sh").args(["-c", out(&line)]).output().expect("a shell");
+        assert_eq!(json(out(&curl)), json(out(&called)), "{}", out(&line));
+    }
+}

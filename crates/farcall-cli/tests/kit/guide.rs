@@ -48,7 +48,11 @@ pub fn snippets(root: &Path) -> Vec<Snippet> {
         let text = fs::read_to_string(&chapter).expect("text");
         let mut lines = text.lines().enumerate();
         while let Some((at, line)) = lines.next() {
-            let Some(info) = line.strip_prefix("```") else { continue };
+            let Some(info) = line.strip_prefix("```") else {
+                let other = ["```", "~~~"].iter().any(|fence| line.trim().starts_with(fence));
+                assert!(!other, "docs/guide/{name}:{}: fences begin the line, with ```", at + 1);
+                continue;
+            };
             let body = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```");
             let text: String = body.flat_map(|line| [line, "\n"]).collect();
             let place = format!("docs/guide/{name}:{}", at + 1);

@@ -26,8 +26,8 @@
 //! | enum | int |
 //! | `Timestamp`, `SystemTime` | `time.Time`; one that Go left out is the year 1 |
 //! | `Duration` | `time.Duration`, nanoseconds |
-//! | [`Value`](farcall_core::Value) as a whole | what the value looks like, see `dynamic` |
-//! | [`Value`](farcall_core::Value) in a message | `interface{}`, with the names of Go's registry |
+//! | `Value` as a whole | what the value looks like, see `dynamic` |
+//! | `Value` inside a message | `interface{}`, with the names that Go's registry has |
 //! | `()` | `struct{}`; anything when read |
 
 mod broken;
