@@ -4,6 +4,7 @@ mod calls;
 mod client;
 mod differential;
 mod faults;
+mod gate;
 mod hostile;
 mod http1;
 mod http_client;
