@@ -30,14 +30,17 @@ type testCase struct {
 
 func runClient(args []string) int {
 	flags := flag.NewFlagSet("client", flag.ExitOnError)
-	lib := flags.String("lib", "powerman", "powerman, powerman-http or sourcegraph")
+	lib := flags.String("lib", "powerman", "powerman, powerman-http, sourcegraph or net/http (plain JSON)")
 	addr := flags.String("addr", "", "HOST:PORT of the server under test")
 	path := flags.String("path", "/jsonrpc", "where it is, over HTTP")
 	_ = flags.Parse(args)
 
 	all := cases()
-	if *lib == "sourcegraph" {
+	switch *lib {
+	case "sourcegraph":
 		all = append(all, sourcegraphCases()...)
+	case "net/http":
+		all = plainCases()
 	}
 	passed, failed := 0, 0
 	for _, c := range all {
@@ -92,6 +95,8 @@ func dial(lib, addr, path string) (caller, error) {
 		return powermanCaller{c}, err
 	case "powerman-http":
 		return powermanCaller{powerman.NewHTTPClient("http://" + addr + path)}, nil
+	case "net/http":
+		return dialPlain(addr), nil
 	case "sourcegraph":
 		conn, err := net.Dial("tcp", addr)
 		if err != nil {

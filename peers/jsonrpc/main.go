@@ -1,6 +1,6 @@
 // Command jsonrpc-peer holds the JSON-RPC 2.0 libraries of Go that farcall is tested
 // against: github.com/powerman/rpc-codec (TCP and HTTP), github.com/sourcegraph/jsonrpc2
-// (TCP) and github.com/gorilla/rpc (an HTTP server).
+// (TCP) and github.com/gorilla/rpc (an HTTP server); and net/http for plain JSON.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 const usage = `usage: jsonrpc-peer COMMAND [flags]
 
   server    -lib powerman|powerman-http|sourcegraph|gorilla -addr 127.0.0.1:0 [-until-stdin-closes]
-  client    -lib powerman|powerman-http|sourcegraph -addr HOST:PORT [-path /jsonrpc]
+  client    -lib powerman|powerman-http|sourcegraph|net/http -addr HOST:PORT [-path /jsonrpc]
   versions  print the versions this program was built with
 `
 

@@ -1,7 +1,7 @@
 // JSON-RPC 2.0 by jayson, and HTTP by Node's own fetch: the other end in farcall's tests.
 //
 //   node peer.js server --lib jayson-tcp|jayson-http [--addr 127.0.0.1:0] [--until-stdin-closes]
-//   node peer.js client --lib jayson-tcp|jayson-http|fetch --addr HOST:PORT [--path /jsonrpc]
+//   node peer.js client --lib jayson-tcp|jayson-http|fetch|plain --addr HOST:PORT [--path /jsonrpc]
 //   node peer.js versions
 'use strict';
 
@@ -152,12 +152,66 @@ const rawCases = {
   },
 };
 
+/** Plain JSON: the argument itself is posted to /Service/Method. */
+const plainCases = {
+  async 'fetch-mul'() {
+    for (let A = 0; A < 50; A++) {
+      const response = await post('/Arith/Mul', { A, B: 7 });
+      assert.deepEqual([response.status, await response.json()], [200, { C: 7 * A }]);
+    }
+  },
+  async 'fetch-text'() {
+    const response = await post('/HelloService/SayHello', 'Gö   🦀');
+    assert.equal(await response.json(), 'Hello World:Gö   🦀');
+  },
+  async 'fetch-errors'() {
+    const response = await post('/Arith/Divide', { A: 1, B: 0 });
+    assert.equal(response.status, 400);
+    assert.equal((await response.json()).error.message, 'divide by zero');
+    assert.equal((await post('/Nobody/Home', {})).status, 404);
+  },
+  async 'fetch-stream'() {
+    // A body without a length, sent in chunks.
+    const body = new ReadableStream({
+      async start(to) {
+        for (const piece of ['{"A":', '6,"B"', ':7}']) {
+          to.enqueue(new TextEncoder().encode(piece));
+          await new Promise((resolve) => setTimeout(resolve, 2));
+        }
+        to.close();
+      },
+    });
+    const response = await fetch(url('/Arith/Mul'), { method: 'POST', body, duplex: 'half' });
+    assert.deepEqual(await response.json(), { C: 42 });
+  },
+  async 'fetch-abort'() {
+    const signal = AbortSignal.timeout(30);
+    await assert.rejects(post('/Echo/Sleep', { Ms: 5000 }, { signal }), { name: 'TimeoutError' });
+  },
+  async 'fetch-concurrent'() {
+    const one = async (A) => {
+      const response = await post('/Arith/Multiply', { A, B: 3 });
+      assert.equal(await response.json(), 3 * A);
+    };
+    await Promise.all(Array.from({ length: 50 }, (_, A) => one(A)));
+  },
+};
+
+const url = (path) => `http://${flag('addr')}${path}`;
+const post = (path, body, more) =>
+  fetch(url(path), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    ...more,
+  });
+
 async function run() {
   const lib = flag('lib');
-  const all = lib === 'jayson-tcp' ? { ...cases, ...rawCases } : cases;
+  const all = lib === 'plain' ? plainCases : lib === 'jayson-tcp' ? { ...cases, ...rawCases } : cases;
   let failed = 0;
   for (const [name, test] of Object.entries(all)) {
-    const call = caller();
+    const call = lib === 'plain' ? async () => ({ result: { C: 42 } }) : caller();
     const late = new Promise((_, reject) => setTimeout(reject, 20000, new Error('no result in 20 s')).unref());
     try {
       await Promise.race([test(call), late]);

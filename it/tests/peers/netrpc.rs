@@ -8,7 +8,12 @@ use farcall_cli::{
     message581::BenchmarkMessage,
     services::{Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, Quotient, SleepArgs},
 };
-use std::time::Duration;
+use farcall_it::services::Running;
+use std::{process::Stdio, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
 fn go_server() -> GoServer {
     GoServer::of(&named("netrpc-peer"), &["-codec", "gob"], "netrpc")
@@ -143,6 +148,65 @@ async fn many_callers_on_one_connection() -> Result<()> {
     let callers: Vec<_> = callers.collect();
     for caller in callers {
         caller.await.expect("no panic")?;
+    }
+    Ok(())
+}
+
+/// A server that is told to stop answers what has begun, and Go's client sees its orderly end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drained_server_shuts_gos_clients_down() {
+    for codec in ["gob", "json"] {
+        let running = Running::start(farcall_cli::services::all(1)).await;
+        let address = running.url.trim_start_matches("rpcx://");
+        let mut client = Command::new(named("netrpc-peer"))
+            .args(["drain", "-addr", address, "-codec", codec])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the client starts");
+        let mut lines = BufReader::new(client.stdout.take().expect("piped")).lines();
+        assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("called"));
+        running.stop();
+        let last = lines.next_line().await.expect("a line");
+        let expected = "answered 50, then: connection is shut down";
+        assert_eq!(last.as_deref(), Some(expected), "{codec}");
+        assert!(client.wait().await.expect("it ends").success());
+    }
+}
+
+/// Go's server dies with calls in flight: each is told so, and the next one finds its successor.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gos_server_dies_and_another_takes_its_place() -> Result<()> {
+    for (codec, scheme, option) in [("gob", "netrpc", ""), ("json", "jsonrpc", "?version=1")] {
+        let go = GoServer::of(&named("netrpc-peer"), &["-codec", codec], scheme);
+        let address = go.url.split("://").nth(1).expect("an address").to_owned();
+        let client = Client::connect(&format!("{}{option}", go.url)).await?;
+        let (arith, echo) =
+            (ArithClient::from_client(client.clone()), EchoClient::from_client(client));
+        let slow = (0..20).map(|_| {
+            let echo = echo.clone();
+            tokio::spawn(async move { echo.sleep(SleepArgs { ms: 60_000 }).await })
+        });
+        let slow: Vec<_> = slow.collect();
+        // Behind them on the connection: they have been sent.
+        tokio::task::yield_now().await;
+        assert_eq!(arith.mul(Args { a: 6, b: 7 }).await?.c, 42);
+        drop(go);
+        for call in slow {
+            let status = call.await.expect("no panic").expect_err("its server is gone");
+            assert_eq!(status.code(), Code::Unavailable, "{status}");
+        }
+        let flags = ["-addr", &address, "-until-stdin-closes", "-codec", codec];
+        let _go = GoServer::with(&named("netrpc-peer"), &flags, scheme);
+        let mut again = arith.mul(Args { a: 6, b: 7 }).await;
+        for _ in 0..200 {
+            if again.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+            again = arith.mul(Args { a: 6, b: 7 }).await;
+        }
+        assert_eq!(again?.c, 42, "{codec}");
     }
     Ok(())
 }
