@@ -25,6 +25,7 @@
 
 mod body;
 mod broken;
+mod chars;
 mod head;
 mod places;
 mod plan;
