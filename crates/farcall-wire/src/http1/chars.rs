@@ -53,22 +53,35 @@ pub(super) fn is_control(byte: u8) -> bool {
     byte < b' ' && byte != b'\t' || byte == 0x7f
 }
 
-/// Whether one of them is there. All are looked at, many at once: mostly there is none.
+/// Whether one of them is there: eight are looked at at once, and mostly there is none.
 #[inline]
 pub(super) fn has_control(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |found, byte| found | is_control(*byte))
+    let (words, rest) = bytes.as_chunks::<8>();
+    let may_have = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        // Below a space: what borrows and was no high byte. Tabs are among them.
+        let low = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        low | zeros(word ^ (ONES * 0x7f)) != 0
+    };
+    words.iter().any(|word| may_have(word) && word.iter().any(|byte| is_control(*byte)))
+        || rest.iter().any(|byte| is_control(*byte))
+}
+
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// The high bit of the lowest byte that is zero, and perhaps of others above it; none if none is.
+#[inline]
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGH
 }
 
 /// Where a byte stands first, looked for in eight at once.
 #[inline]
 pub(super) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
     let (words, rest) = bytes.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
-        // A byte that becomes zero borrows, and it is the lowest that does.
-        let zero = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
-        let found = zero.wrapping_sub(ONES) & !zero & HIGH;
+        let found = zeros(u64::from_le_bytes(*word) ^ (ONES * u64::from(byte)));
         if found != 0 {
             return Some(at * 8 + found.trailing_zeros() as usize / 8);
         }
@@ -89,9 +102,10 @@ mod tests {
                 let mut bytes = vec![0; length];
                 for byte in &mut bytes {
                     dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    *byte = [0, 1, b'\n', b'\r', 0x80, 0x8a, 0xff, 9][(dice >> 29) as usize];
+                    *byte = [0x7f, 1, b'\n', b' ', 0x80, 0x8a, 0xff, 9][(dice >> 29) as usize];
+                    *byte |= 0x20 * u8::from(dice & 0x700_0000 > 0 && length % 3 > 0);
                 }
-                for byte in [0, 1, b'\n', 0x80, 0x8a, 0xff] {
+                for byte in [0, 1, b'\n', 0x2a, 0x7f, 0x80, 0x8a, 0xff] {
                     let want = bytes.iter().position(|b| *b == byte);
                     assert_eq!(find(&bytes, byte), want, "{bytes:?}");
                 }

@@ -24,11 +24,12 @@ pub(super) enum Method {
     Other,
 }
 
-/// Each method and the space behind it: what a connection begins with.
+/// Each method and the space behind it: what a connection begins with. The first is what almost all
+/// of them are.
 pub(super) const METHODS: [(&[u8], Method); 9] = [
+    (b"POST ", Method::Post),
     (b"GET ", Method::Get),
     (b"HEAD ", Method::Head),
-    (b"POST ", Method::Post),
     (b"PUT ", Method::Other),
     (b"DELETE ", Method::Other),
     (b"OPTIONS ", Method::Options),
@@ -161,7 +162,11 @@ impl Reader {
             };
             let Some((line, strict)) = line else { return Ok(None) };
             if self.head.is_none() {
-                let head = request_line(&input[line.clone()], line.start, self.lines.at)?;
+                let text = &input[line.clone()];
+                let head = request_line(text, line.start, self.lines.at).map_err(|broken| {
+                    // Whatever else it is, that is what is wrong with it.
+                    if text.contains(&b'\r') { Broken::BareCr } else { broken }
+                })?;
                 self.lenient = head.method == Method::Connect && head.minor == 0;
                 if !strict && !self.lenient {
                     return Err(Broken::BareLf);
@@ -272,10 +277,8 @@ impl Reader {
 
 /// Reads `METHOD SP target SP version` (RFC 9112 §3). `at` is where the line begins, `next` where
 /// the fields do.
+#[inline]
 fn request_line(line: &[u8], at: usize, next: usize) -> Result<Head, Broken> {
-    if line.contains(&b'\r') {
-        return Err(Broken::BareCr);
-    }
     let mut parts = line.split(|b| *b == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
