@@ -89,11 +89,15 @@ pub fn check(
     seed: u8,
     most: usize,
 ) -> Seen {
-    let open = || protocol.open(side, limits);
-    // Events keep the input alive, which doubles as it grows.
-    let memory = 64 * 1024 + 24 * bytes.len();
-    let whole = memory::within(memory, || feed(&mut *open(), &[bytes], usize::MAX));
-    let cut = memory::within(memory, || feed(&mut *open(), &pieces(bytes, seed.max(1)), most));
+    let fed = |pieces: &[&[u8]], most| {
+        let (seen, used) = memory::used(|| feed(&mut *protocol.open(side, limits), pieces, most));
+        // Events keep the input alive, which doubles as it grows; what was found and said is ours.
+        let kept = size_of::<Event>() * seen.events.len() + seen.out.len();
+        let most = 64 * 1024 + 24 * bytes.len() + 4 * kept;
+        assert!(used <= most, "{used} bytes of memory in use, at most {most} are allowed");
+        seen
+    };
+    let (whole, cut) = (fed(&[bytes], usize::MAX), fed(&pieces(bytes, seed.max(1)), most));
     let same = whole.end == cut.end && whole.out == cut.out;
     let texts = |seen: &Seen| format!("{:?}", seen.events);
     assert!(

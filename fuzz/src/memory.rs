@@ -56,12 +56,17 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Runs something, which must not need more than `most` bytes at any time.
-pub fn within<T>(most: usize, run: impl FnOnce() -> T) -> T {
+/// Runs something; also the most bytes that it had in use at any time.
+pub fn used<T>(run: impl FnOnce() -> T) -> (T, usize) {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
     let value = run();
-    let used = PEAK.load(Relaxed) - before;
+    (value, PEAK.load(Relaxed) - before)
+}
+
+/// Runs something, which must not need more than `most` bytes at any time.
+pub fn within<T>(most: usize, run: impl FnOnce() -> T) -> T {
+    let (value, used) = used(run);
     assert!(used <= most, "{used} bytes of memory in use, at most {most} are allowed");
     value
 }

@@ -37,12 +37,16 @@ pub fn round_with<T: Put + Take + Debug>(format: Format, body: &Bytes, plain: im
     assert!(first == again, "read: {first}\nwritten: {bytes:02x?}\nread again: {again}");
 }
 
-/// JSON writes a float without a fraction as an integer.
+/// JSON writes a float without a fraction as an integer, of the fewest digits that are its own.
 pub fn plain(value: &mut Value) {
     match value {
-        Value::Float(v) if v.fract() == 0.0 && v.abs() < 1.8e19 => {
-            let (int, uint) = (*v as i64, *v as u64);
-            *value = if *v < 9e18 { Value::Int(int) } else { Value::Uint(uint) };
+        Value::Float(v) if v.fract() == 0.0 => {
+            let digits = v.to_string();
+            if let Ok(int) = digits.parse() {
+                *value = Value::Int(int);
+            } else if let Ok(uint) = digits.parse() {
+                *value = Value::Uint(uint);
+            }
         }
         Value::List(items) => items.iter_mut().for_each(plain),
         Value::Map(entries) => entries.iter_mut().for_each(|(_, v)| plain(v)),

@@ -42,10 +42,11 @@ usage: cargo xtask COMMAND
                      counts instructions, allocations and system calls per call and writes
                      docs/ledger.md (needs valgrind, strace for system calls);
                      --check fails if a floor is missed, --quick leaves out the codecs
-  bench [--rounds N] [--quick] [--check]
-                     measures CPU time and latency side by side with rpcx-go and with bare
-                     sockets, and writes docs/bench.md (needs Go); --check fails if a call
-                     costs more than a sixth of rpcx-go's
+  bench [--rounds N] [--quick] [--only WORD] [--check]
+                     measures CPU time and latency side by side with Go's rpcx and net/rpc,
+                     with hyper and with bare sockets, and writes docs/bench.md (needs Go);
+                     --only runs the tables whose headings have the word, --check fails if a
+                     call costs more than is wanted
   codecs             compares the message formats and writes the table of
                      docs/guide/codecs.md (needs valgrind)
   guide [--check]    writes the table of limits of docs/guide/limits.md from the

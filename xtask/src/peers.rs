@@ -65,6 +65,11 @@ pub(crate) fn rpcx() -> Done<PathBuf> {
     build(&PEERS[0])
 }
 
+/// Builds the peer of Go's net/rpc; where the program is.
+pub(crate) fn netrpc() -> Done<PathBuf> {
+    build(&PEERS[1])
+}
+
 /// What a peer says it was built with, in its first line.
 pub(crate) fn describe(program: &Path) -> Done<String> {
     let text = capture(Command::new(program).arg("versions"))?;

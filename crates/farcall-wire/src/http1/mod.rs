@@ -25,6 +25,7 @@
 
 mod body;
 mod broken;
+mod chars;
 pub(crate) mod client;
 mod head;
 mod places;

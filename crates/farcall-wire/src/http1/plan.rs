@@ -1,6 +1,7 @@
 //! What to do with a request, decided from its head alone: call a method, or answer at once.
 
 use super::{
+    chars::find,
     head::{Head, Method},
     reply,
 };
@@ -171,7 +172,7 @@ fn root(method: Method, host: &[u8], routes: &dyn Routes) -> Plan {
 
 /// Undoes percent-encoding (RFC 3986 §2.1). What is decoded is a name, never again a path.
 pub(super) fn decode(part: &[u8]) -> Cow<'_, [u8]> {
-    if !part.contains(&b'%') {
+    if find(part, b'%').is_none() {
         return Cow::Borrowed(part);
     }
     let mut decoded = Vec::with_capacity(part.len());

@@ -29,6 +29,10 @@ const DIGITS: usize = 10;
 /// Bytes from the beginning of the last field to the body.
 pub(super) const LENGTH_LINE: usize = "Content-Length: ".len() + DIGITS + "\r\n\r\n".len();
 
+/// The head of almost every answer, ready-made.
+const USUAL: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
+                       Content-Length:           \r\n\r\n";
+
 /// Appends a head, its length still open; the body follows.
 pub(super) fn open(
     tail: &mut Vec<u8>,
@@ -38,6 +42,10 @@ pub(super) fn open(
     allow: Option<&str>,
     meta: &[(String, String)],
 ) {
+    if (status, connection, kind) == (200, Connection::Stays, JSON) && meta.is_empty() {
+        tail.extend_from_slice(USUAL);
+        return;
+    }
     let mut line = |parts: [&str; 2]| {
         parts.iter().for_each(|part| tail.extend_from_slice(part.as_bytes()));
         tail.extend_from_slice(b"\r\n");
@@ -224,5 +232,19 @@ pub(super) fn encode(to: &mut Vec<u8>, text: &str) {
             const HEX: &[u8; 16] = b"0123456789ABCDEF";
             to.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_head_is_the_one_that_is_put_together() {
+        let (mut usual, mut other) = (Vec::new(), Vec::new());
+        open(&mut usual, 200, Connection::Stays, JSON, None, &[]);
+        open(&mut other, 200, Connection::Kept, JSON, None, &[]);
+        let other = String::from_utf8(other).expect("text");
+        assert_eq!(usual, other.replace("Connection: keep-alive\r\n", "").as_bytes());
     }
 }
