@@ -14,10 +14,14 @@ mod conn;
 mod limits;
 pub mod net;
 pub mod server;
+pub mod stream;
 mod target;
 
-pub use client::{Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient};
+pub use client::{
+    Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient, StreamCall, Upload,
+};
 pub use server::{
     Bound, Cx, Memory, MethodInfo, Methods, Server, Service, ShutdownHandle, block_on,
 };
+pub use stream::{Inbound, Outbound};
 pub use target::{Address, Listen, Target};

@@ -35,6 +35,7 @@
 
 pub mod format;
 mod json;
+pub mod protocol;
 
 pub use farcall_core::{
     Bounds, Code, Compress, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
@@ -42,9 +43,11 @@ pub use farcall_core::{
 };
 pub use farcall_macros::{Message, service};
 pub use farcall_runtime::{
-    Address, Bound, Call, CallMeta, Client, ClientBuilder, Cx, Listen, Memory, MethodInfo, Methods,
-    Oneway, Over, Server, Service, ServiceClient, ShutdownHandle, Target,
+    Address, Bound, Call, CallMeta, Client, ClientBuilder, Cx, Inbound, Listen, Memory, MethodInfo,
+    Methods, Oneway, Outbound, Over, Server, Service, ServiceClient, ShutdownHandle, StreamCall,
+    Target, Upload, stream,
 };
+pub use futures_core::Stream;
 
 /// What the macros expand to. Not part of the stable API.
 #[doc(hidden)]

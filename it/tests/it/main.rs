@@ -9,6 +9,7 @@ mod jsonrpc;
 mod neighbours;
 mod netrpc;
 mod server;
+mod streams;
 mod stress;
 mod turns;
 mod waiting;

@@ -5,9 +5,10 @@ use super::{
     driver::drive,
     link::{Link, Queued, Request, Started},
     slots::SlotId,
+    streaming::Opening,
 };
 use crate::{clock::after, limits::meta_bytes, server::MethodInfo};
-use farcall_core::{Body, Compress, Format, Limits, Meta, Put, Sent, Status, Take};
+use farcall_core::{Body, Compress, Format, Limits, Meta, Put, Sent, Status, Streams, Take};
 use farcall_wire::{CallHead, Reply, compress, format};
 use std::{
     fmt,
@@ -47,18 +48,18 @@ pub(crate) enum To {
 }
 
 /// A call, without the type of its reply.
-struct Raw<Req> {
-    client: Client,
+pub(super) struct Raw<Req> {
+    pub(super) client: Client,
     to: To,
     request: Req,
     /// The call's own metadata, the client's included; `None`: only the client's.
     meta: Option<Vec<(String, String)>>,
     oneway: bool,
     deadline: Option<Instant>,
-    stage: Stage,
+    pub(super) stage: Stage,
 }
 
-enum Stage {
+pub(super) enum Stage {
     Fresh,
     /// Waits for a connection or for room.
     Queued {
@@ -69,7 +70,7 @@ enum Stage {
     Over,
 }
 
-type Timer = Option<Pin<Box<Sleep>>>;
+pub(super) type Timer = Option<Pin<Box<Sleep>>>;
 
 impl Stage {
     #[cold]
@@ -83,16 +84,7 @@ impl Stage {
 
 impl<Req, Resp> Call<Req, Resp> {
     pub(crate) fn new(client: Client, to: To, request: Req) -> Call<Req, Resp> {
-        let raw = Raw {
-            client,
-            to,
-            request,
-            meta: None,
-            oneway: false,
-            deadline: None,
-            stage: Stage::Fresh,
-        };
-        Call { raw, response: PhantomData }
+        Call { raw: Raw::new(client, to, request), response: PhantomData }
     }
 
     /// Gives the call this long; the server is told. Default: the client's, 10 s.
@@ -109,9 +101,7 @@ impl<Req, Resp> Call<Req, Resp> {
 
     /// Sends metadata along.
     pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        let Raw { client, meta, .. } = &mut self.raw;
-        let common = || client.defaults.meta.as_deref().cloned().unwrap_or_default();
-        meta.get_or_insert_with(common).push((key.into(), value.into()));
+        self.raw.meta(key.into(), value.into());
         self
     }
 
@@ -176,12 +166,25 @@ impl<Req, Resp> Unpin for Call<Req, Resp> {}
 impl<Req, Resp> Unpin for CallMeta<Req, Resp> {}
 impl<Req> Unpin for Oneway<Req> {}
 
+impl<Req> Raw<Req> {
+    pub(super) fn new(client: Client, to: To, request: Req) -> Raw<Req> {
+        let (meta, oneway, deadline, stage) = (None, false, None, Stage::Fresh);
+        Raw { client, to, request, meta, oneway, deadline, stage }
+    }
+
+    pub(super) fn meta(&mut self, key: String, value: String) {
+        let Raw { client, meta, .. } = self;
+        let common = || client.defaults.meta.as_deref().cloned().unwrap_or_default();
+        meta.get_or_insert_with(common).push((key, value));
+    }
+}
+
 impl<Req: Put> Raw<Req> {
     #[inline]
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Status>> {
         loop {
             let Stage::Waiting(slot) = self.stage else {
-                match self.start(cx) {
+                match self.start(cx, None) {
                     // The reply cannot be here yet, and the slot keeps the waker.
                     Ok(Started::Waiting(_) | Started::Queued(_)) => return Poll::Pending,
                     Ok(Started::Sent) => continue,
@@ -202,7 +205,7 @@ impl<Req: Put> Raw<Req> {
     }
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        match self.start(cx) {
+        match self.start(cx, None) {
             Ok(Started::Queued(_)) => Poll::Pending,
             Ok(_) => {
                 self.stage = Stage::Over;
@@ -214,7 +217,11 @@ impl<Req: Put> Raw<Req> {
 
     /// One try to get the call into the connection's output.
     #[inline]
-    fn start(&mut self, cx: &mut Context<'_>) -> Result<Started, Status> {
+    pub(super) fn start(
+        &mut self,
+        cx: &mut Context<'_>,
+        opening: Option<&Opening>,
+    ) -> Result<Started, Status> {
         let queued = match &mut self.stage {
             Stage::Fresh => {
                 self.deadline = self.client.defaults.timeout.map(|t| after(Instant::now(), t));
@@ -254,17 +261,26 @@ impl<Req: Put> Raw<Req> {
             },
             meta: meta.unwrap_or_default(),
             shape: &Req::SHAPE,
+            streams: opening.map_or_else(Streams::default, |opening| opening.streams),
         };
         check(&head, &link.limits)?;
+        if let Some(opening) = opening {
+            opening.check(link, &head)?;
+        }
         if link.plain || head.format == Format::Gob {
             fits(link, &head)?;
         }
-        let request = Request { head, deadline: self.deadline };
+        let items = opening.is_some_and(|opening| opening.streams.inbound);
+        let stream = opening.and_then(|opening| opening.pipe.as_ref());
+        let request = Request { head, deadline: self.deadline, stream };
         let (value, format) = (&self.request, defaults.format);
         // From here on the link has the place in the line, and gives one back if the call must
         // wait.
         let timer = if queued.is_some() { self.stage.take_timer() } else { None };
         let started = link.start(request, cx.waker(), queued, |out| {
+            if items {
+                return Ok(());
+            }
             format::encode(format, value, link.bounds, out).map_err(|fault| {
                 let text = format!("the {format} argument cannot be written: {fault}");
                 Status::invalid_argument(text)
@@ -297,7 +313,7 @@ impl<Req: Put> Raw<Req> {
 
 impl<Req> Raw<Req> {
     #[inline]
-    fn decode<Resp: Take>(&self, reply: Reply) -> Result<Resp, Status> {
+    pub(super) fn decode<Resp: Take>(&self, reply: Reply) -> Result<Resp, Status> {
         let Link { limits, bounds, .. } = self.client.link();
         let Reply { format, compress, body, .. } = reply;
         let Body { bytes, lent } = body;
@@ -314,7 +330,7 @@ impl<Req> Raw<Req> {
     }
 
     #[cold]
-    fn end(&mut self, status: Status) -> Status {
+    pub(super) fn end(&mut self, status: Status) -> Status {
         self.leave();
         self.client.link().place(status).with_attempts(1)
     }

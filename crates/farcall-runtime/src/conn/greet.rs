@@ -14,6 +14,7 @@ impl Conn {
         match detect(&self.input, &self.shared.protocols) {
             Detected::Is(protocol) => {
                 self.wire = Some(protocol.open(Side::Server, &self.shared.limits));
+                self.streaming = protocol.streams();
                 self.info = Arc::new(ConnInfo {
                     peer: self.stream.peer.clone(),
                     protocol: protocol.name(),

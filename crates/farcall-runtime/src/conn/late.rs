@@ -1,6 +1,9 @@
 //! Replies that were not ready at once come home here, in batches.
 
-use crate::server::{Reply, Running};
+use crate::{
+    server::{Reply, Running},
+    stream::Home,
+};
 use farcall_core::{MethodId, Status, Ticket};
 use std::{
     future::{Future, poll_fn},
@@ -25,6 +28,8 @@ pub(crate) struct Late(Mutex<State>);
 #[derive(Default)]
 struct State {
     home: Vec<Homecomer>,
+    /// The numbers of streams that want to be attended to.
+    touched: Vec<u64>,
     waker: Option<Waker>,
     stop: Stop,
 }
@@ -55,6 +60,12 @@ enum Outcome {
 }
 
 impl Homecomer {
+    /// Nobody wants the answer.
+    #[cold]
+    pub(crate) fn forget(self) {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(self.outcome)));
+    }
+
     /// Writes the answer.
     pub(crate) fn answer(mut self, reply: Reply<'_>) {
         match &mut self.outcome {
@@ -69,14 +80,23 @@ impl Late {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes who came home, leaves the waker for those who will, and tells whether to stop.
+    /// Takes who came home and which streams were touched, leaves the waker for those who will, and
+    /// tells whether to stop.
     #[inline]
-    pub(crate) fn collect(&self, cx: &Context<'_>, into: &mut Vec<Homecomer>) -> Stop {
+    pub(crate) fn collect(
+        &self,
+        cx: &Context<'_>,
+        into: &mut Vec<Homecomer>,
+        touched: &mut Vec<u64>,
+    ) -> Stop {
         let mut state = self.lock();
         if !state.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
             state.waker = Some(cx.waker().clone());
         }
         std::mem::swap(&mut state.home, into);
+        if !state.touched.is_empty() {
+            std::mem::swap(&mut state.touched, touched);
+        }
         state.stop
     }
 
@@ -95,7 +115,21 @@ impl Late {
         let mut state = self.lock();
         state.home.push(homecomer);
         // The first one wakes the connection; the others travel along.
-        let waker = (state.home.len() == 1).then(|| state.waker.clone()).flatten();
+        let first = state.home.len() == 1 && state.touched.is_empty();
+        let waker = first.then(|| state.waker.clone()).flatten();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Home for Late {
+    fn touch(&self, seq: u64) {
+        let mut state = self.lock();
+        state.touched.push(seq);
+        let first = state.touched.len() == 1 && state.home.is_empty();
+        let waker = first.then(|| state.waker.clone()).flatten();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();

@@ -5,6 +5,7 @@ mod cx;
 mod method;
 mod reply;
 mod router;
+mod streaming;
 
 pub(crate) use cx::ConnInfo;
 pub use cx::Cx;
@@ -45,6 +46,7 @@ pub struct Server {
     entries: Vec<Entry>,
     limits: Limits,
     protocols: Option<Vec<String>>,
+    given: Vec<&'static dyn Protocol>,
     spawn: bool,
     listed: bool,
 }
@@ -76,6 +78,14 @@ impl Server {
     #[must_use]
     pub fn speak<N: Into<String>>(mut self, protocols: impl IntoIterator<Item = N>) -> Server {
         self.protocols = Some(protocols.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Speaks a protocol that is not built in, too. It is asked for the first bytes of a connection
+    /// before those that are; [`speak`](Server::speak) may name it.
+    #[must_use]
+    pub fn protocol(mut self, protocol: &'static dyn Protocol) -> Server {
+        self.given.push(protocol);
         self
     }
 
@@ -131,10 +141,11 @@ impl Server {
 
     fn freeze(self) -> Result<Arc<Shared>, Status> {
         let protocols = match self.protocols {
-            None => sniff::PROTOCOLS.to_vec(),
+            None => self.given.iter().chain(sniff::PROTOCOLS).copied().collect(),
             Some(names) => {
                 let named = names.iter().map(|name| {
-                    sniff::by_name(name).ok_or_else(|| {
+                    let given = self.given.iter().copied().find(|p| p.name() == name);
+                    given.or_else(|| sniff::by_name(name)).ok_or_else(|| {
                         Status::invalid_argument(format!("protocol `{name}` is not built"))
                     })
                 });
@@ -147,6 +158,7 @@ impl Server {
             unfolded_bytes: limits.unfolded_bytes,
             message_bytes: limits.message_bytes,
             meta_bytes: limits.meta_bytes,
+            spare: limits.stream_bytes / 4,
         };
         Ok(Arc::new(Shared {
             router: Arc::new(Router::new(self.entries, self.listed)?),

@@ -2,12 +2,13 @@
 //! frame.
 
 use super::method::Method;
-use farcall_core::{Found, MethodId, Routes, Status};
+use farcall_core::{Found, MethodId, Routes, Status, Streams};
 
 /// A method and its names.
 pub(crate) struct Entry {
     pub(crate) service: String,
     pub(crate) name: String,
+    pub(crate) streams: Streams,
     pub(crate) method: Box<dyn Method>,
 }
 
@@ -70,6 +71,10 @@ impl Routes for Router {
             }
             Err(_) => Found::NoService,
         }
+    }
+
+    fn streams(&self, method: MethodId) -> Streams {
+        self.entry(method).streams
     }
 
     fn names(&self, each: &mut dyn FnMut(&str, &str)) -> bool {

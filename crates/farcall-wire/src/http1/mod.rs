@@ -184,6 +184,7 @@ impl Wire for Server {
             Head::Reply(head) => self.begin_reply(&head, tail),
             // Nobody opens the client's side: `has_client` says that there is none.
             Head::Call(_) => frame,
+            Head::Item(_) | Head::End(_) => unreachable!("http has no streams, and says so"),
         };
         Mark { frame, body, compress: Compress::None }
     }
