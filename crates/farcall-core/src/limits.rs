@@ -43,7 +43,7 @@ pub struct Limits {
     /// connection is not read until one has started; over a protocol with streams it is read on,
     /// and further calls are refused.
     pub parked_calls: usize,
-    /// Bytes of those calls. Default 4 MiB, and always room for one. Beyond it, as above.
+    /// Bytes of those calls, beside what is read at once. Default 4 MiB. Beyond it, as above.
     pub parked_bytes: usize,
     /// Bytes of a stream's items that are encoded and not yet written. Default 64 KiB, and always
     /// room for one item; the window of the peer is often smaller. Beyond it, the stream is not

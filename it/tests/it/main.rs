@@ -3,6 +3,7 @@
 mod calls;
 mod client;
 mod differential;
+mod faults;
 mod hostile;
 mod http1;
 mod jsonrpc;
