@@ -86,8 +86,15 @@ struct Frames {
 /// What `begin` leaves for `end`.
 enum Begun {
     /// One frame; the stream is over, or opened, by it.
-    Plain { seq: u64, opens: bool, over: bool },
-    Item { seq: u64, format: Format },
+    Plain {
+        seq: u64,
+        opens: bool,
+        over: bool,
+    },
+    Item {
+        seq: u64,
+        format: Format,
+    },
 }
 
 /// A stream, as this end sees it.

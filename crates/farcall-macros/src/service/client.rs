@@ -56,9 +56,12 @@ fn call(service: &Service, method: &Method) -> TokenStream {
         (None, false) => {
             (quote!(), quote!(method), value, quote!(::farcall::Call<#request, #reply>))
         }
-        (None, true) => {
-            (quote!(), quote!(method_stream), value, quote!(::farcall::StreamCall<#request, #reply>))
-        }
+        (None, true) => (
+            quote!(),
+            quote!(method_stream),
+            value,
+            quote!(::farcall::StreamCall<#request, #reply>),
+        ),
         (Some(items), outbound) => {
             let takes = quote! {
                 , items: impl ::farcall::Stream<Item = #items> + ::core::marker::Send + 'static

@@ -394,11 +394,7 @@ impl Slots {
     }
 
     /// Fails every call: the connection is gone, and with it every late reply.
-    pub(crate) fn fail_all(
-        &mut self,
-        wakers: &mut Vec<Waker>,
-        status: impl Fn(u64) -> Status,
-    ) {
+    pub(crate) fn fail_all(&mut self, wakers: &mut Vec<Waker>, status: impl Fn(u64) -> Status) {
         for index in 0..self.slots.len() as u32 {
             let slot = &mut self.slots[index as usize];
             let id = SlotId { index, generation: slot.generation };

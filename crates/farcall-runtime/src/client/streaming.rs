@@ -215,11 +215,7 @@ impl Client {
     }
 
     /// Calls a method of a `#[service]` that takes a stream and answers with one.
-    pub fn method_talk<S, Resp>(
-        &self,
-        info: &'static MethodInfo,
-        items: S,
-    ) -> StreamCall<(), Resp>
+    pub fn method_talk<S, Resp>(&self, info: &'static MethodInfo, items: S) -> StreamCall<(), Resp>
     where
         S: Stream + Send + 'static,
         S::Item: Put,
@@ -235,7 +231,8 @@ impl Client {
     {
         let StreamCall { raw, opening, .. } =
             self.streaming::<(), Resp>(info, (), Some(Box::pin(Items { stream: items })));
-        let opening = Opening { streams: Streams { outbound: false, ..opening.streams }, ..opening };
+        let opening =
+            Opening { streams: Streams { outbound: false, ..opening.streams }, ..opening };
         Upload { raw, opening, response: PhantomData }
     }
 

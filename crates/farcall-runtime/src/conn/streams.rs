@@ -18,8 +18,8 @@ use tokio::time::Instant;
 /// The streams that are open, or parked, by the number of their call.
 #[derive(Default)]
 pub(super) struct Streams {
-    /// In a box: most connections have none.
-    open: Option<Box<HashMap<u64, Arc<Pipe>>>>,
+    /// None: most connections never have any.
+    open: Option<HashMap<u64, Arc<Pipe>>>,
     /// Some wait for room in the output.
     pub(super) held: bool,
 }

@@ -87,9 +87,11 @@ async fn a_server_has_enough() -> Result<()> {
 #[tokio::test]
 async fn an_error_comes_after_the_items() -> Result<()> {
     let (client, counts, _memory) = room(&NARROW, one());
-    for (to, then, code) in
-        [(0, "fail", Code::NotFound), (100, "fail", Code::NotFound), (0, "refuse", Code::PermissionDenied)]
-    {
+    for (to, then, code) in [
+        (0, "fail", Code::NotFound),
+        (100, "fail", Code::NotFound),
+        (0, "refuse", Code::PermissionDenied),
+    ] {
         let (lines, end) = all(within(client.history(Since::lines(to, then))).await?).await;
         let status = end.expect("an error");
         assert_eq!((lines.len() as u64, status.code()), (to, code), "{status}");

@@ -14,7 +14,8 @@ async fn crowd(client: &RoomClient, counts: &Counts) -> Result<()> {
             for turn in 0..6 {
                 match (me + turn) % 6 {
                     0 => {
-                        let (lines, end) = all(client.history(Since::lines(60, "end")).await?).await;
+                        let (lines, end) =
+                            all(client.history(Since::lines(60, "end")).await?).await;
                         assert_eq!((lines.len(), end), (60, None));
                     }
                     1 => assert_eq!(within(client.upload(lines(60))).await?.lines, 60),

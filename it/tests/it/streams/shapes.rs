@@ -58,7 +58,8 @@ async fn both_stream() -> Result<()> {
 async fn a_question_and_an_answer_at_a_time() -> Result<()> {
     let (client, _, _memory) = room(&NARROW, Limits::default());
     let (say, said) = tokio::sync::mpsc::channel(1);
-    let mut answers = within(client.talk(tokio_stream::wrappers::ReceiverStream::new(said))).await?;
+    let mut answers =
+        within(client.talk(tokio_stream::wrappers::ReceiverStream::new(said))).await?;
     for number in 0..50 {
         say.send(line(number, "hello")).await.expect("it is heard");
         let answer = within(answers.next()).await.expect("one more")?;

@@ -91,7 +91,8 @@ async fn streams_flow_when_all_slots_are_taken() -> Result<()> {
     // Four wait: a stream with its items, and calls. The others are refused by name.
     let parked = tokio::spawn(client.upload(lines(200)));
     tokio::task::yield_now().await;
-    let mut waiting: Vec<_> = (0..3).map(|_| tokio::spawn(client.add(1, 2).no_deadline())).collect();
+    let mut waiting: Vec<_> =
+        (0..3).map(|_| tokio::spawn(client.add(1, 2).no_deadline())).collect();
     let refused = loop {
         let more = tokio::spawn(client.add(1, 2).no_deadline());
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;

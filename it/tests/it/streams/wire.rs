@@ -3,8 +3,8 @@
 use farcall::{
     Compress, Format, Limits,
     protocol::{
-        CallHead, Control, EndHead, Fed, Found, Head, ItemHead, MethodId, Out, Protocol,
-        Routes, Side, Streams, Wire,
+        CallHead, Control, EndHead, Fed, Found, Head, ItemHead, MethodId, Out, Protocol, Routes,
+        Side, Streams, Wire,
     },
 };
 use farcall_it::windowed::{CONNECTION, NARROW, frame, kind};

@@ -119,11 +119,7 @@ fn slots_do_what_a_table_does() {
             assert_eq!(slots.lost, lost.count());
             let held: HashMap<_, _> = live.iter().map(|l| (l.0.index, l.2)).collect();
             assert_eq!(held.len(), live.len(), "one call, one slot");
-            assert_eq!(
-                slots.slots.len(),
-                slots.free.len() + slots.lost + live.len(),
-                "lost one"
-            );
+            assert_eq!(slots.slots.len(), slots.free.len() + slots.lost + live.len(), "lost one");
         }
     }
 }
