@@ -5,3 +5,4 @@ pub mod dice;
 pub mod frames;
 pub mod http;
 pub mod services;
+pub mod windowed;

@@ -29,7 +29,7 @@ pub use format::{Compress, Format};
 pub use limits::{Bounds, Limits};
 pub use message::{At, END, Message, OneOf, Part, Put, Shaped, Sink, Source, Take};
 pub use meta::{Meta, MetaWalk};
-pub use routes::{Found, MethodId, Routes};
+pub use routes::{Found, MethodId, Routes, Streams};
 pub use schema::{Field, Kind, Names, Pack, Schema, Shape};
 pub use status::{Code, Origin, Result, Sent, Status, TypedFault};
 pub use text::Str;

@@ -42,9 +42,20 @@ pub struct Limits {
     pub head_fields: usize,
     /// Calls in one JSON-RPC batch. Default 1,024. A larger batch is refused as a whole.
     pub batch_calls: usize,
-    /// Calls of one connection that run at once. Default 1,024. When all are taken, the connection
-    /// is not read until one is free.
+    /// Calls of one connection that run at once, streams included. Default 1,024. When all are
+    /// taken, further calls wait in their order (`parked_calls`); heartbeats and the items of
+    /// streams are served.
     pub calls_per_connection: usize,
+    /// Calls of one connection that were read and may not start yet. Default 1,024. Beyond it, a
+    /// connection is not read until one has started; over a protocol with streams it is read on,
+    /// and further calls are refused.
+    pub parked_calls: usize,
+    /// Bytes of those calls, beside what is read at once. Default 4 MiB. Beyond it, as above.
+    pub parked_bytes: usize,
+    /// Bytes of a stream's items that are encoded and not yet written. Default 64 KiB, and always
+    /// room for one item; the window of the peer is often smaller. Beyond it, the stream is not
+    /// asked for more.
+    pub stream_bytes: usize,
     /// Calls that wait on a whole server at once, those of closed connections included (one-way
     /// calls are finished when their caller is gone). Default 65,536. Beyond it, calls that must
     /// wait are refused.
@@ -122,6 +133,9 @@ impl Default for Limits {
             head_fields: 128,
             batch_calls: 1024,
             calls_per_connection: 1024,
+            parked_calls: 1024,
+            parked_bytes: 4 * MIB,
+            stream_bytes: 64 * KIB,
             calls: 65_536,
             connections: 65_536,
             output_bytes: 4 * MIB,

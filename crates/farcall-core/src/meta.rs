@@ -26,6 +26,11 @@ impl Meta {
         self.block.is_empty()
     }
 
+    /// How many bytes it has on the wire.
+    pub fn block_bytes(&self) -> usize {
+        self.block.len()
+    }
+
     /// The value of a key as text; invalid UTF-8 is replaced. A repeated key keeps the last value.
     pub fn get(&self, key: &str) -> Option<String> {
         self.get_bytes(key).map(|v| String::from_utf8_lossy(&v).into_owned())

@@ -4,6 +4,23 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MethodId(pub u32);
 
+/// Which sides of a call are streams of items. Default neither: one argument, one result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Streams {
+    /// The caller sends items in place of an argument.
+    pub inbound: bool,
+    /// The method answers with items in place of a result.
+    pub outbound: bool,
+}
+
+impl Streams {
+    /// Whether either side is a stream.
+    #[inline]
+    pub fn any(self) -> bool {
+        self.inbound | self.outbound
+    }
+}
+
 /// What a name leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -24,6 +41,12 @@ pub trait Routes: Sync {
     /// what it would answer to a call of a method that does not exist.
     fn secret(&self) -> bool {
         false
+    }
+
+    /// Whether a method streams: a wire must know before it gathers the body.
+    fn streams(&self, method: MethodId) -> Streams {
+        let _ = method;
+        Streams::default()
     }
 
     /// Calls `each` with every service and method, the methods of a service in a row, if the table

@@ -14,12 +14,16 @@ mod conn;
 mod limits;
 pub mod net;
 pub mod server;
+pub mod stream;
 mod target;
 
-pub use client::{Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient, Started};
+pub use client::{
+    Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient, Started, StreamCall, Upload,
+};
 pub use net::Peer;
 pub use server::{
     Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Memory, MethodInfo, Methods, Moments,
     Outcome, Plugin, Server, Service, ShutdownHandle, Token, Verdict, block_on,
 };
+pub use stream::{Inbound, Outbound};
 pub use target::{Address, Listen, Target};

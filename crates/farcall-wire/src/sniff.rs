@@ -28,6 +28,11 @@ impl Spoken {
         Spoken((1 << PROTOCOLS.len()) - 1)
     }
 
+    /// None of them.
+    pub fn none() -> Spoken {
+        Spoken(0)
+    }
+
     /// Those of these names; an error is the name of one that is not built.
     pub fn named<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<Spoken, String> {
         names.into_iter().try_fold(Spoken(0), |spoken, name| {

@@ -3,7 +3,7 @@
 use crate::{Out, http1, jsonrpc, netrpc, rpcx};
 use bytes::BytesMut;
 use farcall_core::{
-    Body, Call, Compress, Format, Found, Limits, Meta, Routes, Shape, Status, Str, Ticket,
+    Body, Call, Compress, Format, Found, Limits, Meta, Routes, Shape, Status, Str, Streams, Ticket,
 };
 use std::{fmt, time::Duration};
 
@@ -50,6 +50,11 @@ pub trait Protocol: Send + Sync + 'static {
     /// Whether the client's side is built: targets of a protocol without one are refused by name.
     fn has_client(&self) -> bool {
         true
+    }
+    /// Whether calls may be streams, and be given up: such a wire finds and writes items, ends and
+    /// cancels, and keeps windows. Without, streaming methods are refused by name.
+    fn streams(&self) -> bool {
+        false
     }
     /// Whether bodies may have this format.
     fn carries(&self, format: Format) -> bool {
@@ -120,6 +125,15 @@ pub enum Side {
 /// hungry; act on the events; write replies with [`begin`](Wire::begin), the body appended to
 /// [`Out::tail`], and [`end`](Wire::end); then write `out` to the peer. `begin` and `end` come in
 /// pairs, without another `begin`, `feed` or `control` in between.
+///
+/// Streams, where [`Protocol::streams`] says there are any, are told apart by the number of their
+/// call. One is opened by a call; then each side may send items, the client its end
+/// ([`Head::End`], a half-close), the server the end of all: after items [`Head::End`], or a
+/// [`Head::Reply`] where the method answers with one result, or fails before its first item. The
+/// numbers of calls that are open at once are distinct. After a cancel, whoever sent it, neither
+/// side writes for that number any more; what still arrives for it is dropped by the wire or by
+/// the machine, and its window given back. An end with an error may overtake parked bytes, which
+/// are dropped.
 pub trait Wire: Send {
     /// Cuts complete frames from the front of `input`, resolves method names, and appends what it
     /// found to `events`, at most `most` of them. What the protocol answers by itself (heartbeats)
@@ -153,6 +167,22 @@ pub trait Wire: Send {
             Found::NoMethod => format!("rpcx: can't find method {method}"),
             _ => format!("rpcx: can't find service {service}"),
         })
+    }
+
+    /// How many bytes of items the peer's windows let through now, for the stream and for the
+    /// connection; 0 while something of this stream is parked, and for streams that are over. An
+    /// item is begun only where this is not 0; what of it the window does not take, the wire
+    /// parks, and sends on when the window opens.
+    fn room(&self, seq: u64) -> usize {
+        let _ = seq;
+        0
+    }
+
+    /// How many bytes of this stream wait in the wire for the window. A stream's end without an
+    /// error is written when there are none.
+    fn parked(&self, seq: u64) -> usize {
+        let _ = seq;
+        0
     }
 
     /// Asked after [`feed`](Wire::feed) took input and found nothing: whether what it took is part
@@ -202,6 +232,47 @@ pub enum Event {
     Unknown(Unknown),
     /// An answer to a call of ours.
     Reply(Reply),
+    /// An item of a stream.
+    Item(Item),
+    /// The peer sends no more on a stream: a client its last item, a server its last word.
+    End(End),
+    /// The peer gave a call up, streaming or not: it is over.
+    Cancel {
+        /// The number of the call.
+        seq: u64,
+    },
+    /// A window opened, or what was parked is gone: of one stream, or of all.
+    Room {
+        /// The number of the call; none for all of them.
+        seq: Option<u64>,
+    },
+}
+
+/// An item of a stream, cut but not decoded.
+#[derive(Debug)]
+pub struct Item {
+    /// The number of the call.
+    pub seq: u64,
+    /// How the body is encoded.
+    pub format: Format,
+    /// How the body is compressed.
+    pub compress: Compress,
+    /// The body.
+    pub body: Body,
+    /// What it took from the window, at least 1: [`Control::Consumed`] gives it back. The wire
+    /// sees to it that a stream never holds more than it granted.
+    pub cost: usize,
+}
+
+/// The end of what the peer sends on a stream.
+#[derive(Debug)]
+pub struct End {
+    /// The number of the call.
+    pub seq: u64,
+    /// The server's failure; `None` for success, and from a client.
+    pub error: Option<Status>,
+    /// What came with the end.
+    pub meta: Meta,
 }
 
 /// A call whose method is not in the table.
@@ -245,6 +316,32 @@ pub enum Head<'a> {
     Call(CallHead<'a>),
     /// A reply.
     Reply(ReplyHead<'a>),
+    /// An item of a stream.
+    Item(ItemHead),
+    /// The end of what this side sends on a stream. It has no body.
+    End(EndHead<'a>),
+}
+
+/// The head of an item of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct ItemHead {
+    /// The number of the call.
+    pub seq: u64,
+    /// How the body is encoded: formats whose bodies stand alone.
+    pub format: Format,
+    /// How the body is to be compressed, if it is worth it.
+    pub compress: Compress,
+}
+
+/// The head of a stream's end.
+#[derive(Debug)]
+pub struct EndHead<'a> {
+    /// The number of the call.
+    pub seq: u64,
+    /// The failure; `None` for success, and on the client.
+    pub error: Option<&'a Status>,
+    /// Metadata to send; none on the client.
+    pub meta: &'a [(String, String)],
 }
 
 /// The head of a call of ours.
@@ -268,6 +365,8 @@ pub struct CallHead<'a> {
     pub meta: &'a [(String, String)],
     /// The shape of the argument, for wires that describe types before values.
     pub shape: &'static Shape,
+    /// Which sides are streams. Where the caller's is, there is no body: items follow.
+    pub streams: Streams,
 }
 
 /// The head of a reply.
@@ -311,6 +410,19 @@ pub enum Control {
         /// What the heartbeat carries.
         token: i64,
     },
+    /// Give a call of ours up, streaming or not. Wires without streams do nothing.
+    Cancel {
+        /// The number of the call.
+        seq: u64,
+    },
+    /// Items were taken by their consumer, or dropped: the window may open again. Also for streams
+    /// that are over.
+    Consumed {
+        /// The number of the call.
+        seq: u64,
+        /// The sum of their [`Item::cost`].
+        cost: usize,
+    },
 }
 
 /// The peer broke the protocol. The connection says so where its protocol can, and closes.
@@ -340,6 +452,13 @@ pub enum Broken {
     Http(http1::Broken),
     /// JSON-RPC was broken.
     JsonRpc(jsonrpc::Broken),
+    /// A protocol that is not built in was broken.
+    Other {
+        /// The protocol's name.
+        protocol: &'static str,
+        /// What was wrong.
+        why: String,
+    },
 }
 
 impl fmt::Display for Broken {
@@ -354,6 +473,7 @@ impl fmt::Display for Broken {
             Broken::NetRpc(broken) => write!(f, "net/rpc: {broken}"),
             Broken::Http(broken) => write!(f, "http: {broken}"),
             Broken::JsonRpc(broken) => write!(f, "jsonrpc: {broken}"),
+            Broken::Other { protocol, why } => write!(f, "{protocol}: {why}"),
         }
     }
 }

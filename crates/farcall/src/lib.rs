@@ -37,6 +37,7 @@
 pub mod faults;
 pub mod format;
 pub mod json;
+pub mod protocol;
 
 pub use farcall_core::{
     Bounds, Code, Compress, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
@@ -45,9 +46,11 @@ pub use farcall_core::{
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
-    Deny, Listen, Memory, MethodInfo, Methods, Moments, Oneway, Outcome, Over, Peer, Plugin,
-    Server, Service, ServiceClient, ShutdownHandle, Started, Target, Token, Verdict,
+    Deny, Inbound, Listen, Memory, MethodInfo, Methods, Moments, Oneway, Outbound, Outcome, Over,
+    Peer, Plugin, Server, Service, ServiceClient, ShutdownHandle, Started, StreamCall, Target,
+    Token, Upload, Verdict, stream,
 };
+pub use futures_core::Stream;
 
 /// What the macros expand to. Not part of the stable API.
 #[doc(hidden)]

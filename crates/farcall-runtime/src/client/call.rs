@@ -13,9 +13,10 @@ use super::{
     pool::Role,
     queue::Place,
     slots::SlotId,
+    streaming::Opening,
 };
 use crate::{clock::after, limits::meta_bytes, server::MethodInfo};
-use farcall_core::{Body, Compress, Format, Limits, Meta, Put, Sent, Status, Take};
+use farcall_core::{Body, Compress, Format, Limits, Meta, Put, Sent, Status, Streams, Take};
 use farcall_wire::{CallHead, Reply, compress, format};
 use std::{
     fmt,
@@ -55,18 +56,18 @@ pub(crate) enum To {
 }
 
 /// A call, without the type of its reply.
-struct Raw<Req> {
-    client: Client,
+pub(super) struct Raw<Req> {
+    pub(super) client: Client,
     to: To,
     request: Req,
     /// The call's own metadata, the client's included; `None`: only the client's.
     meta: Option<Vec<(String, String)>>,
     oneway: bool,
     deadline: Option<Instant>,
-    stage: Stage,
+    pub(super) stage: Stage,
 }
 
-enum Stage {
+pub(super) enum Stage {
     Fresh,
     /// Waits for a connection or for room.
     Queued {
@@ -82,7 +83,7 @@ enum Stage {
     Over,
 }
 
-type Timer = Option<Pin<Box<Sleep>>>;
+pub(super) type Timer = Option<Pin<Box<Sleep>>>;
 
 impl Stage {
     #[cold]
@@ -96,16 +97,7 @@ impl Stage {
 
 impl<Req, Resp> Call<Req, Resp> {
     pub(crate) fn new(client: Client, to: To, request: Req) -> Call<Req, Resp> {
-        let raw = Raw {
-            client,
-            to,
-            request,
-            meta: None,
-            oneway: false,
-            deadline: None,
-            stage: Stage::Fresh,
-        };
-        Call { raw, response: PhantomData }
+        Call { raw: Raw::new(client, to, request), response: PhantomData }
     }
 
     /// Gives the call this long; the server is told. Default: the client's, 10 s.
@@ -122,15 +114,13 @@ impl<Req, Resp> Call<Req, Resp> {
 
     /// Sends metadata along.
     pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.own_meta().push((key.into(), value.into()));
+        self.raw.own_meta().push((key.into(), value.into()));
         self
     }
 
     /// The call's own metadata, the client's included.
     pub(super) fn own_meta(&mut self) -> &mut Vec<(String, String)> {
-        let Raw { client, meta, .. } = &mut self.raw;
-        let common = || client.defaults.meta.as_deref().cloned().unwrap_or_default();
-        meta.get_or_insert_with(common)
+        self.raw.own_meta()
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -198,12 +188,26 @@ impl<Req, Resp> Unpin for Call<Req, Resp> {}
 impl<Req, Resp> Unpin for CallMeta<Req, Resp> {}
 impl<Req> Unpin for Oneway<Req> {}
 
+impl<Req> Raw<Req> {
+    pub(super) fn new(client: Client, to: To, request: Req) -> Raw<Req> {
+        let (meta, oneway, deadline, stage) = (None, false, None, Stage::Fresh);
+        Raw { client, to, request, meta, oneway, deadline, stage }
+    }
+
+    /// The call's own metadata, the client's included.
+    pub(super) fn own_meta(&mut self) -> &mut Vec<(String, String)> {
+        let Raw { client, meta, .. } = self;
+        let common = || client.defaults.meta.as_deref().cloned().unwrap_or_default();
+        meta.get_or_insert_with(common)
+    }
+}
+
 impl<Req: Put> Raw<Req> {
     #[inline]
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Status>> {
         loop {
             let Stage::Waiting(slot) = self.stage else {
-                match self.start(cx) {
+                match self.start(cx, None) {
                     Ok(Stood::InLine) => return Poll::Pending,
                     // The reply cannot be here yet, and the slot keeps the waker.
                     Ok(Stood::Waiting(_) | Stood::Queued(_)) => return Poll::Pending,
@@ -231,7 +235,7 @@ impl<Req: Put> Raw<Req> {
     }
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        match self.start(cx) {
+        match self.start(cx, None) {
             Ok(Stood::Queued(_) | Stood::InLine) => Poll::Pending,
             Ok(stood) => {
                 self.stage = Stage::Over;
@@ -246,7 +250,11 @@ impl<Req: Put> Raw<Req> {
 
     /// One try to get the call into the connection's output.
     #[inline]
-    fn start(&mut self, cx: &mut Context<'_>) -> Result<Stood, Status> {
+    pub(super) fn start(
+        &mut self,
+        cx: &mut Context<'_>,
+        opening: Option<&Opening>,
+    ) -> Result<Stood, Status> {
         if let Role::Front(_) | Role::Spread(_) = self.client.handle.role
             && !self.board(cx)?
         {
@@ -291,17 +299,26 @@ impl<Req: Put> Raw<Req> {
             },
             meta: meta.unwrap_or_default(),
             shape: &Req::SHAPE,
+            streams: opening.map_or_else(Streams::default, |opening| opening.streams),
         };
         check(&head, &link.limits)?;
+        if let Some(opening) = opening {
+            opening.check(link, &head)?;
+        }
         if link.plain || head.format == Format::Gob {
             fits(link, &head)?;
         }
-        let request = Request { head, deadline: self.deadline };
+        let items = opening.is_some_and(|opening| opening.streams.inbound);
+        let stream = opening.and_then(|opening| opening.pipe.as_ref());
+        let request = Request { head, deadline: self.deadline, stream };
         let (value, format) = (&self.request, defaults.format);
         // From here on the link has the place in the line, and gives one back if the call must
         // wait.
         let timer = if queued.is_some() { self.stage.take_timer() } else { None };
         let started = link.start(request, cx.waker(), queued, |out| {
+            if items {
+                return Ok(());
+            }
             format::encode(format, value, link.bounds, out).map_err(|fault| {
                 let text = format!("the {format} argument cannot be written: {fault}");
                 Status::invalid_argument(text)
@@ -328,7 +345,7 @@ impl<Req: Put> Raw<Req> {
 
 impl<Req> Raw<Req> {
     #[inline]
-    fn decode<Resp: Take>(&self, reply: Reply) -> Result<Resp, Status> {
+    pub(super) fn decode<Resp: Take>(&self, reply: Reply) -> Result<Resp, Status> {
         let Link { limits, bounds, .. } = self.client.link();
         let Reply { format, compress, body, .. } = reply;
         let Body { bytes, lent } = body;
@@ -345,7 +362,7 @@ impl<Req> Raw<Req> {
     }
 
     #[cold]
-    fn end(&mut self, status: Status) -> Status {
+    pub(super) fn end(&mut self, status: Status) -> Status {
         self.leave();
         self.client.link().place(status).with_attempts(1)
     }

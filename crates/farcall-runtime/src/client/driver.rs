@@ -132,7 +132,7 @@ fn down(link: &Link, status: &Status, answered: bool) {
     let written = state.written;
     state
         .slots
-        .fail_all(&mut wakers, |waiting| status.clone().with_sent(State::sent(written, waiting)));
+        .fail_all(&mut wakers, |position| status.clone().with_sent(State::sent(written, position)));
     if !matches!(state.phase, Phase::Closed) {
         state.phase = Phase::Down;
     }
@@ -148,6 +148,8 @@ fn down(link: &Link, status: &Status, answered: bool) {
     state.driver_writes = false;
     state.flush_due = false;
     state.alarm = None;
+    state.touched.clear();
+    state.held = false;
     (state.appended, state.written) = (0, 0);
     state.queue.call_all(&mut wakers);
     drop(state);
@@ -259,6 +261,9 @@ impl Connected<'_> {
                     return Poll::Pending;
                 }
                 self.yielded = false;
+                if !state.touched.is_empty() || state.held {
+                    state.attend(self.link, &mut self.wakers);
+                }
                 if state.flush_due && self.pending.is_empty() {
                     state.flush_due = false;
                     state.out.drain_into(&mut self.pending);
@@ -269,6 +274,7 @@ impl Connected<'_> {
                 }
                 matches!(state.phase, Phase::Closed)
             };
+            self.wakers.drain(..).for_each(Waker::wake);
             let flushed = match self.flush(cx) {
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
@@ -401,9 +407,12 @@ impl Connected<'_> {
             }
         };
         for event in self.events.drain(..) {
-            if let Event::Reply(reply) = event {
-                self.answered = true;
-                self.wakers.extend(state.slots.complete(reply));
+            match event {
+                Event::Reply(reply) if !state.slots.has_streams() => {
+                    self.answered = true;
+                    self.wakers.extend(state.slots.complete(reply));
+                }
+                event => self.answered |= state.stream(event, self.link, &mut self.wakers),
             }
         }
         state.appended += (state.out.len() - before) as u64;
@@ -446,10 +455,16 @@ impl Connected<'_> {
         while self.alarm.poll(cx).is_ready() {
             let mut state = self.link.lock();
             let written = state.written;
-            let next = state.slots.expire(Instant::now(), &mut self.wakers, |waiting| {
-                self.link.place(expired(State::sent(written, waiting)))
+            let mut cancelled = Vec::new();
+            let told = self.link.streaming.then_some(&mut cancelled);
+            let next = state.slots.expire(Instant::now(), &mut self.wakers, told, |position| {
+                self.link.place(expired(State::sent(written, position)))
             });
             state.alarm = next;
+            cancelled.into_iter().for_each(|seq| state.tell_cancelled(seq));
+            if state.flush_due {
+                cx.waker().wake_by_ref();
+            }
             drop(state);
             self.wakers.drain(..).for_each(Waker::wake);
             if let Some(at) = next {

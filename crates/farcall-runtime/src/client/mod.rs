@@ -8,9 +8,12 @@ mod over;
 mod pool;
 mod queue;
 mod slots;
+mod streaming;
+mod streams;
 
 pub use call::{Call, CallMeta, Oneway, Started};
 pub use over::Over;
+pub use streaming::{StreamCall, Upload};
 
 use crate::{server::MethodInfo, target::Target};
 use bytes::Bytes;
@@ -173,6 +176,11 @@ impl Client {
                 Err(Status::invalid_argument(text))
             }
         }
+    }
+
+    /// The same, speaking a protocol that is not built in.
+    pub fn over_protocol(protocol: &'static dyn Protocol, io: impl Over) -> Client {
+        Client::over_by(protocol, io)
     }
 
     fn over_by(protocol: &'static dyn Protocol, io: impl Over) -> Client {

@@ -145,6 +145,14 @@ impl Conn {
                 }
             };
         }
+        let seq = held.ticket.seq;
+        if self.streaming
+            && let Wants::Method { to, .. } = held.wants
+            && self.shared.router.entry(to).streams.any()
+        {
+            // Its items may come before it starts.
+            self.prepare(seq);
+        }
         let slot = self.slots.take();
         let late = Arc::clone(&self.late);
         let mut outside = Outside { late, busy: Some(busy), slot, held: Some(held), result: None };
@@ -162,7 +170,7 @@ impl Conn {
             drop(outside);
         };
         let handle = tokio::spawn(task).abort_handle();
-        self.slots.fill(slot, handle);
+        self.slots.fill(slot, seq, handle);
     }
 }
 

@@ -3,20 +3,37 @@
 use super::{Close, Conn, part::Part};
 use crate::server::ConnInfo;
 use farcall_wire::{
-    Broken, Side,
+    Broken, Side, Sniff,
     sniff::{Detected, detect},
 };
 use std::sync::{Arc, atomic::AtomicBool};
 
 impl Conn {
+    /// Asks the protocols that are not built in first, then those that are.
+    fn detect(&self) -> Detected {
+        let mut more = false;
+        for protocol in &self.shared.given {
+            match protocol.sniff(&self.input) {
+                Sniff::Yes => return Detected::Is(*protocol),
+                Sniff::More => more = true,
+                Sniff::No => {}
+            }
+        }
+        match detect(&self.input, self.spoken) {
+            _ if more => Detected::More,
+            detected => detected,
+        }
+    }
+
     /// Opens the wire; false when more bytes are needed to tell which, or none will be opened.
     pub(super) fn greet(&mut self) -> Result<bool, Broken> {
         if !self.input.is_empty() {
             self.shared.heard(self.id);
         }
-        match detect(&self.input, self.spoken) {
+        match self.detect() {
             Detected::Is(protocol) => {
                 self.wire = Some(protocol.open(Side::Server, &self.shared.limits));
+                self.streaming = protocol.streams();
                 self.info = Arc::new(ConnInfo {
                     peer: self.stream.peer.clone(),
                     protocol: protocol.name(),

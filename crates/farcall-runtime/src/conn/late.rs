@@ -1,7 +1,10 @@
 //! Replies that were not ready at once come home here, in batches.
 
 use super::{Conn, gate::Passed};
-use crate::server::{Reply, Running, Watch};
+use crate::{
+    server::{Reply, Running, Watch},
+    stream::Home,
+};
 use farcall_core::{MethodId, Status, Ticket};
 use std::{
     future::{Future, poll_fn},
@@ -28,6 +31,8 @@ struct State {
     home: Vec<Homecomer>,
     /// Calls whose walk through the gate is over.
     passed: Vec<Passed>,
+    /// The numbers of streams that want to be attended to.
+    touched: Vec<u64>,
     waker: Option<Waker>,
     stop: Stop,
 }
@@ -42,7 +47,7 @@ impl State {
 
     /// The first one wakes the connection; the others travel along.
     fn wake_first(state: MutexGuard<'_, State>) {
-        let first = state.home.len() + state.passed.len() == 1;
+        let first = state.home.len() + state.passed.len() + state.touched.len() == 1;
         let waker = first.then(|| state.waker.clone()).flatten();
         drop(state);
         if let Some(waker) = waker {
@@ -80,6 +85,12 @@ enum Outcome {
 }
 
 impl Homecomer {
+    /// Nobody wants the answer.
+    #[cold]
+    pub(crate) fn forget(self) {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(self.outcome)));
+    }
+
     /// Writes the answer.
     pub(crate) fn answer(mut self, reply: Reply<'_>) {
         match &mut self.outcome {
@@ -94,18 +105,23 @@ impl Late {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes who came home, leaves the waker for those who will, and tells whether to stop.
+    /// Takes who came home and which streams were touched, leaves the waker for those who will, and
+    /// tells whether to stop.
     #[inline]
     pub(super) fn collect(
         &self,
         cx: &Context<'_>,
         into: &mut Vec<Homecomer>,
         passed: &mut Vec<Passed>,
+        touched: &mut Vec<u64>,
     ) -> Stop {
         let mut state = self.lock();
         state.leave_waker(cx);
         std::mem::swap(&mut state.home, into);
         passed.append(&mut state.passed);
+        if !state.touched.is_empty() {
+            std::mem::swap(&mut state.touched, touched);
+        }
         state.stop
     }
 
@@ -137,6 +153,14 @@ impl Late {
     pub(super) fn pass(&self, passed: Passed) {
         let mut state = self.lock();
         state.passed.push(passed);
+        State::wake_first(state);
+    }
+}
+
+impl Home for Late {
+    fn touch(&self, seq: u64) {
+        let mut state = self.lock();
+        state.touched.push(seq);
         State::wake_first(state);
     }
 }
@@ -181,11 +205,12 @@ impl Conn {
             return self.refuse_call(&ticket, to, &Status::resource_exhausted(text), watch);
         }
         let slot = self.slots.take();
-        let (late, oneway) = (Arc::clone(&self.late), leaver.ticket.oneway);
+        let late = Arc::clone(&self.late);
+        let Ticket { seq, oneway, .. } = leaver.ticket;
         let handle = send_out(late, busy, slot, leaver, run);
         // What wants no answer is finished even when its caller is gone; the rest is stopped then.
         if !oneway {
-            self.slots.fill(slot, handle);
+            self.slots.fill(slot, seq, handle);
         }
     }
 }

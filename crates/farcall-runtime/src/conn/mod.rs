@@ -10,7 +10,9 @@ mod late;
 mod part;
 mod scratch;
 mod slots;
+mod streams;
 mod timing;
+mod work;
 
 pub(crate) use late::{Busy, Late, Stop};
 pub(crate) use part::Close;
@@ -18,13 +20,13 @@ pub(crate) use part::Close;
 use crate::{
     clock::after,
     net::Stream,
-    server::{ConnInfo, Cx, Reply, Shared, Watch},
+    server::{ConnInfo, Shared},
 };
 use bytes::BytesMut;
-use farcall_core::{Body, Call, Limits, MethodId, Status, Ticket};
-use farcall_wire::{Broken, Event, Fed, Out, Wire, sniff::Spoken};
+use farcall_core::Limits;
+use farcall_wire::{Out, Wire, sniff::Spoken};
 use gate::Passed;
-use late::{Homecomer, Leaver};
+use late::Homecomer;
 use part::Part;
 use scratch::READ_BYTES;
 use slots::Slots;
@@ -34,13 +36,15 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
 };
+use streams::Streams;
 use timing::Timing;
 use tokio::time::Instant;
+use work::Parked;
 
 /// The server's end of one connection.
 pub(crate) struct Conn {
@@ -55,11 +59,14 @@ pub(crate) struct Conn {
     wire: Option<Box<dyn Wire>>,
     input: BytesMut,
     out: Out,
-    /// Events that were cut but may not start yet: the output is full.
-    parked: VecDeque<Event>,
     /// Calls that came home from the gate.
     passed: VecDeque<Passed>,
+    /// The wire carries streams, and calls that may be given up.
+    streaming: bool,
+    /// Calls that were cut but may not start yet.
+    parked: Parked,
     slots: Slots,
+    streams: Streams,
     timing: Timing,
     /// How many more bytes the message at hand needs; 0 when none has begun.
     need: usize,
@@ -76,6 +83,7 @@ pub(crate) struct Conn {
     leaving: Leaving,
     home: Vec<Homecomer>,
     home_passed: Vec<Passed>,
+    touched: Vec<u64>,
 }
 
 /// How far a connection is in leaving.
@@ -118,9 +126,11 @@ impl Conn {
             wire: None,
             input: BytesMut::new(),
             out: Out::new(),
-            parked: VecDeque::new(),
             passed: VecDeque::new(),
+            streaming: false,
+            parked: Parked::default(),
             slots: Slots::default(),
+            streams: Streams::default(),
             timing: Timing::new(Instant::now()),
             need: 0,
             unfed: false,
@@ -131,6 +141,7 @@ impl Conn {
             leaving: Leaving::No,
             home: Vec::new(),
             home_passed: Vec::new(),
+            touched: Vec::new(),
             shared,
         }
     }
@@ -179,10 +190,10 @@ impl Conn {
                 }
                 return self.take_leave(cx);
             }
-            if self.blocked() {
+            if self.stalled() {
                 break;
             }
-            if self.unfed || self.held_back() {
+            if self.unfed || self.may_go_on() {
                 // Writing made room for what was held back.
                 continue;
             }
@@ -190,7 +201,10 @@ impl Conn {
                 break;
             }
             match self.read(cx, &mut budget) {
-                Poll::Ready(Ok(0)) => self.ended = true,
+                Poll::Ready(Ok(0)) => {
+                    self.ended = true;
+                    self.lose_streams();
+                }
                 Poll::Ready(Ok(_)) => self.unfed = true,
                 Poll::Ready(Err(error)) => return Poll::Ready(Close::Io(error)),
                 Poll::Pending => break,
@@ -203,11 +217,13 @@ impl Conn {
     fn deaf(&self) -> bool {
         self.ended
             || self.part.is_some()
-            || match self.leaving {
-                Leaving::No => false,
-                Leaving::Yes | Leaving::Reading => self.need == 0,
-                Leaving::Read => true,
-            }
+            // A stream that runs needs its peer's items and windows.
+            || self.streams.is_empty()
+                && match self.leaving {
+                    Leaving::No => false,
+                    Leaving::Yes | Leaving::Reading => self.need == 0,
+                    Leaving::Read => true,
+                }
     }
 
     /// Everything was said and done.
@@ -225,184 +241,25 @@ impl Conn {
         !self.parked.is_empty() || !self.passed.is_empty()
     }
 
-    /// Nothing more may start: the slots are taken, the output is full, or the wire waits.
-    fn blocked(&self) -> bool {
-        self.waiting
-            || self.slots.taken() >= self.limits().calls_per_connection
-            || self.out.len() > self.limits().output_bytes
-    }
-
-    fn bring_home(&mut self, cx: &Context<'_>) -> Stop {
-        let mut home = std::mem::take(&mut self.home);
-        let stop = self.late.collect(cx, &mut home, &mut self.home_passed);
-        if stop != Stop::No && self.leaving == Leaving::No {
-            self.leaving = Leaving::Yes;
-        }
-        if !home.is_empty() {
-            scratch::lend_tail(&mut self.out);
-        }
-        for mut homecomer in home.drain(..) {
-            self.slots.release(homecomer.slot);
-            let Some(wire) = self.wire.as_deref_mut() else { continue };
-            let (entry, rules) = (self.shared.router.entry(homecomer.to), self.shared.rules);
-            let (ticket, mut watch) = (homecomer.ticket, homecomer.watch.take());
-            let mut later = None;
-            let reply = Reply::new(wire, &mut self.out, &ticket, entry, rules, &mut later);
-            homecomer.answer(reply.watched(watch.as_deref_mut()));
-        }
-        self.home = home;
-        for passed in self.home_passed.drain(..) {
-            self.slots.release(passed.slot);
-            self.passed.push_back(passed);
-        }
-        stop
-    }
-
-    /// Starts what was cut and cuts what was read, until nothing is left, nothing may start, or the
-    /// turn is over.
-    fn work(&mut self, budget: &mut Budget, now: Instant) -> Result<(), Broken> {
-        // Whatever came home may be what the wire waits for; it says so again if not.
-        self.waiting = false;
-        if self.held_back() {
-            scratch::lend_tail(&mut self.out);
-        }
-        while !self.passed.is_empty() && !self.blocked() && !budget.over {
-            if let Some(passed) = self.passed.pop_front() {
-                self.enter_passed(passed, budget);
-            }
-        }
-        while !self.parked.is_empty() && !self.blocked() && !budget.over {
-            if let Some(event) = self.parked.pop_front() {
-                self.start(event, budget, now);
-            }
-        }
-        if !self.unfed || self.held_back() {
-            return Ok(());
-        }
-        if self.wire.is_none() && !self.greet()? {
-            return Ok(());
-        }
-        let mut events = scratch::lend_events();
-        scratch::lend_tail(&mut self.out);
-        let mut result = Ok(());
-        while self.unfed && !self.blocked() && !budget.over && self.parked.is_empty() {
-            let free = self.limits().calls_per_connection - self.slots.taken();
-            let most = budget.calls.min(free).max(1);
-            let Some(wire) = self.wire.as_deref_mut() else { break };
-            let router = &*self.shared.router;
-            let before = self.input.len();
-            match wire.feed(&mut self.input, &mut self.out, router, &mut events, most) {
-                // Answers that the wire gave by itself take time too.
-                Ok(Fed::Full) => budget.over |= events.is_empty(),
-                Ok(Fed::Hungry { need }) => {
-                    self.need = need;
-                    self.unfed = false;
-                }
-                // What was found just now may be what the wire waits for.
-                Ok(Fed::Waiting) => self.waiting = events.is_empty(),
-                Ok(Fed::Closing) => {
-                    (self.need, self.unfed) = (0, false);
-                    self.part = Some(Part::boxed(Close::Done));
-                }
-                Err(broken) => {
-                    self.unfed = false;
-                    if wire.closing() {
-                        self.need = 0;
-                        self.part = Some(Part::boxed(Close::Broken(broken)));
-                    } else {
-                        result = Err(broken);
-                    }
-                }
-            }
-            if self.input.len() < before && (!events.is_empty() || !wire.midway()) {
-                self.timing.message_done(!events.is_empty());
-                if self.leaving == Leaving::Reading {
-                    self.leaving = Leaving::Read;
-                }
-            }
-            for event in events.drain(..) {
-                if budget.over || self.out.len() > self.limits().output_bytes {
-                    self.parked.push_back(event);
-                } else {
-                    self.start(event, budget, now);
-                }
-            }
-        }
-        scratch::return_events(events);
-        result
-    }
-
-    fn start(&mut self, event: Event, budget: &mut Budget, now: Instant) {
-        budget.calls = budget.calls.saturating_sub(1);
-        match event {
-            Event::Call(call) => self.start_call(call, budget, now),
-            Event::Unknown(unknown) => self.knock_unknown(unknown, budget, now),
-            // Nobody calls from here, so nobody answers.
-            Event::Reply(_) => {}
-        }
-        budget.over |= budget.calls == 0;
-    }
-
+    /// One more call may start: there is a slot, and room for its answer.
     #[inline]
-    fn start_call(&mut self, call: Call, budget: &mut Budget, now: Instant) {
-        if self.shared.guarded {
-            return self.knock(call, budget, now);
-        }
-        let Call { ticket, to, timeout, meta, body } = call;
-        if timeout.is_some_and(|t| t.is_zero()) {
-            let status = Status::deadline_exceeded("the caller's deadline had passed on arrival");
-            return self.refuse_call(&ticket, to, &status, None);
-        }
-        let (conn, deadline) = (Arc::clone(&self.info), timeout.map(|t| after(now, t)));
-        let cx = Cx { conn, to, meta, deadline, reply_meta: Mutex::new(Vec::new()), more: None };
-        self.run_call(ticket, cx, body, None, budget);
+    fn may_start(&self) -> bool {
+        self.slots.taken() < self.limits().calls_per_connection
+            && self.out.len() <= self.limits().output_bytes
     }
 
-    /// Starts a call that may be served.
-    #[inline(always)]
-    fn run_call(
-        &mut self,
-        ticket: Ticket,
-        cx: Cx,
-        body: Body,
-        mut watch: Option<Box<Watch>>,
-        budget: &mut Budget,
-    ) {
-        let Some(wire) = self.wire.as_deref_mut() else { return };
-        let (to, deadline) = (cx.to, cx.deadline);
-        let entry = self.shared.router.entry(to);
-        let mut later = None;
-        let reply = Reply::new(wire, &mut self.out, &ticket, entry, self.shared.rules, &mut later)
-            .watched(watch.as_deref_mut());
-        // The clock is read around the handler alone, and once more only where it did not run here.
-        let ended = match entry.method.start(cx, body, self.shared.spawn, reply) {
-            Some(ran) => {
-                if ran.ended - ran.began > self.shared.limits.hold_time {
-                    self.shared.held(entry, ran.ended - ran.began);
-                }
-                ran.ended
-            }
-            None => Instant::now(),
-        };
-        budget.over |= ended >= budget.until;
-        if let Some(run) = later {
-            self.leave(Leaver { ticket, to, deadline, watch }, run);
-        }
+    /// Nothing more is cut nor read: the output is full, the wire waits, or too many calls wait for
+    /// slots. What runs goes on.
+    fn stalled(&self) -> bool {
+        self.waiting
+            || self.out.len() > self.limits().output_bytes
+            || !self.streaming && self.crowded()
     }
 
-    #[cold]
-    fn refuse_call(
-        &mut self,
-        ticket: &Ticket,
-        to: MethodId,
-        status: &Status,
-        mut watch: Option<Box<Watch>>,
-    ) {
-        let Some(wire) = self.wire.as_deref_mut() else { return };
-        let (entry, rules) = (self.shared.router.entry(to), self.shared.rules);
-        Reply::new(wire, &mut self.out, ticket, entry, rules, &mut None)
-            .watched(watch.as_deref_mut())
-            .fail(status, &[]);
+    /// The slots are taken, and no more calls may wait for one.
+    fn crowded(&self) -> bool {
+        self.slots.taken() >= self.limits().calls_per_connection
+            && self.parked.full(&self.shared.limits)
     }
 
     /// Writes until all is written or the peer must read first.
@@ -460,7 +317,7 @@ impl Conn {
         let begun = self.need > 0 || (self.wire.is_none() && !self.input.is_empty());
         let state = timing::State {
             silent: self.wire.is_none() && self.input.is_empty(),
-            begun: begun && !self.blocked(),
+            begun: begun && !self.stalled(),
             unwritten: !self.out.is_empty() || self.flushing,
             busy: self.slots.taken() > 0,
         };

@@ -6,8 +6,8 @@ use super::{
     router::Entry,
     spares::Spares,
 };
-use crate::conn::Busy;
-use farcall_core::{Body, Put, Status, Take};
+use crate::{conn::Busy, stream::Pipe};
+use farcall_core::{Body, Put, Status, Streams, Take};
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
@@ -49,9 +49,10 @@ pub struct Methods {
 }
 
 impl Methods {
-    fn add(&mut self, info: &'static MethodInfo, method: impl Method + 'static) {
+    pub(super) fn add(&mut self, info: &'static MethodInfo, method: impl Method + 'static) {
         let (service, name) = (self.service.clone(), info.name.to_owned());
-        self.entries.push(Entry { service, name, method: Box::new(method) });
+        let (streams, method) = (method.streams(), Box::new(method));
+        self.entries.push(Entry { service, name, streams, method });
     }
 
     /// An async method: polled where the bytes arrived; a task once it waits.
@@ -100,6 +101,15 @@ pub(crate) trait Method: Send + Sync {
     /// Decodes, runs, and answers or leaves the handler for later. `spawn`: do not poll in place.
     /// Tells when the handler ran here, if it did.
     fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>) -> Option<Ran>;
+    /// Which sides are streams; asked once.
+    fn streams(&self) -> Streams {
+        Streams::default()
+    }
+    /// The same as `start`, for a method that streams.
+    fn open(&self, cx: Cx, body: Body, pipe: &Arc<Pipe>, reply: Reply<'_>) {
+        let _ = pipe;
+        self.start(cx, body, false, reply);
+    }
 }
 
 /// When a handler ran in place. Unfolding, decoding and encoding are not the handler's time.
@@ -175,10 +185,22 @@ where
 }
 
 pin_project! {
-    struct Run<Fut, Resp, E> {
+    pub(super) struct Run<Fut, Resp, E> {
         #[pin]
         future: Option<Fut>,
         done: Option<(Cx, Result<Resp, E>)>,
+    }
+}
+
+impl<Fut, Resp, E> Run<Fut, Resp, E> {
+    #[inline]
+    pub(super) fn new(future: Fut) -> Run<Fut, Resp, E> {
+        Run { future: Some(future), done: None }
+    }
+
+    /// What came of it; none after a panic.
+    pub(super) fn take(self: Pin<&mut Self>) -> Option<(Cx, Result<Resp, E>)> {
+        self.project().done.take()
     }
 }
 
@@ -302,7 +324,7 @@ where
                 },
             }
         };
-        reply.later(Box::pin(Run { future: Some(future), done: None }));
+        reply.later(Box::pin(Run::new(future)));
         None
     }
 }

@@ -12,6 +12,7 @@ mod plugin;
 mod reply;
 mod router;
 mod spares;
+mod streaming;
 
 pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
@@ -32,7 +33,7 @@ use crate::{
 use accept::Listener;
 use conns::{Conns, Refused};
 use farcall_core::{Limits, Status};
-use farcall_wire::sniff::Spoken;
+use farcall_wire::{Protocol, sniff::Spoken};
 use gate::Gate;
 use router::{Entry, Router};
 use std::{
@@ -57,6 +58,7 @@ pub struct Server {
     entries: Vec<Entry>,
     limits: Limits,
     protocols: Option<Vec<String>>,
+    given: Vec<&'static dyn Protocol>,
     spawn: bool,
     listed: bool,
     gate: Gate,
@@ -89,6 +91,14 @@ impl Server {
     #[must_use]
     pub fn speak<N: Into<String>>(mut self, protocols: impl IntoIterator<Item = N>) -> Server {
         self.protocols = Some(protocols.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Speaks a protocol that is not built in, too. It is asked for the first bytes of a connection
+    /// before those that are; [`speak`](Server::speak) may name it.
+    #[must_use]
+    pub fn protocol(mut self, protocol: &'static dyn Protocol) -> Server {
+        self.given.push(protocol);
         self
     }
 
@@ -179,9 +189,17 @@ impl Server {
     }
 
     fn freeze(self) -> Result<Arc<Shared>, Status> {
+        let mut given = self.given;
         let spoken = match self.protocols {
             None => Spoken::all(),
-            Some(names) => speak(names).map_err(Status::invalid_argument)?,
+            Some(mut names) => {
+                given.retain(|protocol| names.iter().any(|name| name == protocol.name()));
+                names.retain(|name| given.iter().all(|protocol| protocol.name() != name));
+                match given.is_empty() || !names.is_empty() {
+                    true => speak(names).map_err(Status::invalid_argument)?,
+                    false => Spoken::none(),
+                }
+            }
         };
         let limits = sane(self.limits);
         let rules = Rules {
@@ -189,12 +207,14 @@ impl Server {
             unfolded_bytes: limits.unfolded_bytes,
             message_bytes: limits.message_bytes,
             meta_bytes: limits.meta_bytes,
+            spare: limits.stream_bytes / 4,
         };
         Ok(Arc::new(Shared {
             router: Arc::new(Router::new(self.entries, self.listed, self.gate.secret())?),
             limits,
             rules,
             spoken,
+            given,
             guarded: self.gate.minds_calls(),
             gate: Arc::new(self.gate),
             spawn: self.spawn,
@@ -219,6 +239,8 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     /// What listeners speak unless they name less.
     spoken: Spoken,
+    /// Protocols that are not built in; every listener speaks them.
+    pub(crate) given: Vec<&'static dyn Protocol>,
     pub(crate) gate: Arc<Gate>,
     /// The gate wants to see calls.
     pub(crate) guarded: bool,

@@ -1,9 +1,12 @@
 //! The right and the duty to answer one call.
 
 use super::{gate::Watch, method::Running, plugin::Outcome, router::Entry};
-use crate::limits::meta_bytes;
+use crate::{
+    limits::meta_bytes,
+    stream::{self, Codec},
+};
 use farcall_core::{Body, Bounds, Code, Origin, Put, Status, Take, Ticket};
-use farcall_wire::{Head, Out, ReplyHead, Wire, compress, format};
+use farcall_wire::{EndHead, Head, Out, ReplyHead, Wire, compress, format};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -30,6 +33,8 @@ pub(crate) struct Rules {
     pub(crate) unfolded_bytes: usize,
     pub(crate) message_bytes: usize,
     pub(crate) meta_bytes: usize,
+    /// Bytes of taken items that are made known at once.
+    pub(crate) spare: usize,
 }
 
 impl<'a> Reply<'a> {
@@ -107,6 +112,31 @@ impl<'a> Reply<'a> {
                 end(watch, Outcome::Failed(&status));
             }
         }
+    }
+
+    /// Answers that a stream of items is over, all of them sent.
+    pub(crate) fn end(self, meta: &[(String, String)]) {
+        if !meta.is_empty() && meta_bytes(meta) > self.rules.meta_bytes {
+            let limit = self.rules.meta_bytes;
+            return self.fail(&too_much_meta(limit), &[]);
+        }
+        let Reply { wire, out, ticket, watch, .. } = self;
+        let mark = wire.begin(Head::End(EndHead { seq: ticket.seq, error: None, meta }), out);
+        wire.end(mark, out);
+        end(watch, Outcome::Done);
+    }
+
+    /// How the items of an answer are written.
+    pub(crate) fn codec(&self) -> Codec {
+        let Rules { bounds, message_bytes, .. } = self.rules;
+        let Ticket { format, compress, .. } = *self.ticket;
+        Codec { format, compress, bounds, message_bytes, fault: Status::internal }
+    }
+
+    /// How the items of an argument are read.
+    pub(crate) fn inbound(&self) -> stream::Rules {
+        let Rules { bounds, unfolded_bytes, spare, .. } = self.rules;
+        stream::Rules { bounds, unfolded_bytes, spare, place: None }
     }
 
     /// Answers with a failure.

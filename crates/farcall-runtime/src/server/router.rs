@@ -2,12 +2,13 @@
 //! frame.
 
 use super::method::Method;
-use farcall_core::{Found, MethodId, Routes, Status};
+use farcall_core::{Found, MethodId, Routes, Status, Streams};
 
 /// A method and its names.
 pub(crate) struct Entry {
     pub(crate) service: String,
     pub(crate) name: String,
+    pub(crate) streams: Streams,
     pub(crate) method: Box<dyn Method>,
 }
 
@@ -76,6 +77,10 @@ impl Routes for Router {
 
     fn secret(&self) -> bool {
         self.secret
+    }
+
+    fn streams(&self, method: MethodId) -> Streams {
+        self.entry(method).streams
     }
 
     /// A wire that lists names cannot know who asks.

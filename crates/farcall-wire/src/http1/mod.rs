@@ -222,6 +222,7 @@ impl Wire for Server {
             Head::Reply(head) => self.begin_reply(&head, tail),
             // Nobody calls from this end.
             Head::Call(_) => frame,
+            Head::Item(_) | Head::End(_) => unreachable!("http has no streams, and says so"),
         };
         Mark { frame, body, compress: Compress::None }
     }

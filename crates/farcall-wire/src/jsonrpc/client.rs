@@ -154,6 +154,7 @@ impl Wire for Client {
             Head::Call(head) => self.begin_call(&head, tail),
             // Nobody calls a client, so it answers nobody.
             Head::Reply(_) => self.begun = (None, false),
+            Head::Item(_) | Head::End(_) => unreachable!("jsonrpc has no streams, and says so"),
         }
         Mark { frame, body: tail.len(), compress: Compress::None }
     }

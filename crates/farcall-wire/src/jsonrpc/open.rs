@@ -50,7 +50,8 @@ impl Open {
             calls: Slab::default(),
             batches: Slab::default(),
             parked: 0,
-            most_calls: limits.calls_per_connection,
+            // Those that run, and those that wait for it.
+            most_calls: limits.calls_per_connection.saturating_add(limits.parked_calls),
             most_parked: limits.output_bytes,
         }
     }

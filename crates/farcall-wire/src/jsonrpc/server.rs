@@ -133,6 +133,7 @@ impl Wire for Server {
             Head::Reply(head) => self.begin_reply(&head, tail),
             // Nobody calls a client from here.
             Head::Call(_) => self.begun = Begun { slot: NO_SLOT, failed: false },
+            Head::Item(_) | Head::End(_) => unreachable!("jsonrpc has no streams, and says so"),
         }
         Mark { frame, body: tail.len(), compress: Compress::None }
     }

@@ -160,6 +160,7 @@ impl Wire for Streams {
                 Some(head.shape)
             }
             Head::Reply(head) => self.begin_reply(&head, tail),
+            Head::Item(_) | Head::End(_) => unreachable!("netrpc has no streams, and says so"),
         };
         self.open = Some(self.encoder.begin(shape.unwrap_or(&header::NOTHING), tail));
         if shape.is_none() {
@@ -184,7 +185,7 @@ impl Wire for Streams {
     /// There is no sign of life to ask for.
     fn control(&mut self, what: Control, _: &mut Out) {
         match what {
-            Control::Ping { .. } => {}
+            Control::Ping { .. } | Control::Cancel { .. } | Control::Consumed { .. } => {}
         }
     }
 

@@ -259,6 +259,7 @@ fn call<'a>(seq: u64, service: &'a str, method: &'a str, shape: &'static Shape) 
         timeout: None,
         meta: &[],
         shape,
+        streams: Default::default(),
     }
 }
 

@@ -122,6 +122,7 @@ impl Wire for Frames {
         match head {
             Head::Call(head) => self.begin_call(&head, out),
             Head::Reply(head) => self.begin_reply(&head, out),
+            Head::Item(_) | Head::End(_) => unreachable!("rpcx has no streams, and says so"),
         }
     }
 
@@ -154,6 +155,8 @@ impl Wire for Frames {
                 frame[33..].copy_from_slice(&token.to_be_bytes());
                 out.tail().extend_from_slice(&frame);
             }
+            // No number is told to stop: Go's server answers what its client gave up.
+            Control::Cancel { .. } | Control::Consumed { .. } => {}
         }
     }
 }

@@ -213,6 +213,7 @@ fn call(shape: &'static Shape) -> CallHead<'static> {
         timeout: None,
         meta: &[],
         shape,
+        streams: Default::default(),
     }
 }
 

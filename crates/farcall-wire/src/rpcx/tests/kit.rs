@@ -50,6 +50,7 @@ pub(super) fn call() -> CallHead<'static> {
         timeout: None,
         meta: &[],
         shape: &<() as farcall_core::Shaped>::SHAPE,
+        streams: Default::default(),
     }
 }
 
