@@ -138,6 +138,19 @@ pub fn fault(input: TokenStream) -> TokenStream {
 /// An `async fn` is polled where the bytes arrived and becomes a task once it waits; a plain `fn`
 /// must not wait. A body in the trait is the default of implementations that have none.
 ///
+/// # Streams
+///
+/// ```ignore
+/// async fn history(&self, since: Since) -> Result<impl Stream<Item = Result<Line>> + Send>;
+/// async fn upload(&self, lines: Inbound<Line>) -> Result<Summary>;
+/// async fn talk(&self, lines: Inbound<Line>) -> Result<impl Stream<Item = Result<Line>> + Send>;
+/// ```
+///
+/// A stream that is answered with may borrow from `&self` and `cx`; an error in it is the last of
+/// it, and the call's. `Inbound` is the only parameter beside the context. On the client,
+/// `history` and `talk` answer a `StreamCall`, which gives an `Inbound` when it is awaited, and
+/// `upload` an `Upload`; they take any `Stream<Item = Line> + Send + 'static`.
+///
 /// # On the trait
 ///
 /// `#[farcall::service(…)]`:

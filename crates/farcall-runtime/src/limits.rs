@@ -13,6 +13,7 @@ pub(crate) fn sane(mut limits: Limits) -> Limits {
     one(&mut limits.connections_per_client);
     one(&mut limits.turn_calls);
     one(&mut limits.turn_bytes);
+    one(&mut limits.stream_bytes);
     limits.message_bytes = limits.message_bytes.min(MOST_BYTES);
     limits.meta_bytes = limits.meta_bytes.min(MOST_BYTES);
     limits.name_bytes = limits.name_bytes.min(MOST_BYTES);

@@ -28,8 +28,44 @@
 //! # }
 //! ```
 //!
+//! Arguments and answers may be streams, over protocols that carry them (so far one's own, see
+//! [`protocol`]):
+//!
+//! ```
+//! use farcall::{Inbound, Result, Stream, stream};
+//!
+//! #[farcall::service]
+//! trait Counter {
+//!     async fn count(&self, to: u64) -> Result<impl Stream<Item = Result<u64>> + Send>;
+//!     async fn sum(&self, numbers: Inbound<u64>) -> Result<u64>;
+//! }
+//!
+//! struct Clerk;
+//! impl Counter for Clerk {
+//!     async fn count(&self, to: u64) -> Result<impl Stream<Item = Result<u64>> + Send> {
+//!         Ok(stream::iter((0..to).map(Ok)))
+//!     }
+//!     async fn sum(&self, mut numbers: Inbound<u64>) -> Result<u64> {
+//!         let mut sum = 0;
+//!         while let Some(number) = numbers.next().await {
+//!             sum += number?;
+//!         }
+//!         Ok(sum)
+//!     }
+//! }
+//!
+//! async fn use_it(counter: CounterClient) -> Result<()> {
+//!     let mut numbers = counter.count(3).await?;
+//!     while let Some(number) = numbers.next().await {
+//!         println!("{}", number?);
+//!     }
+//!     println!("{}", counter.sum(stream::iter([1, 2, 3])).await?);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! A newcomer meets, in this order: [`Message`] and [`service`], [`Server`] and [`Bound`],
-//! [`Client`] and [`Call`], [`Cx`], [`Status`], [`Limits`].
+//! [`Client`] and [`Call`], [`Cx`], [`Status`], [`Limits`], [`Inbound`] and [`StreamCall`].
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

@@ -197,7 +197,9 @@ impl Frames {
                         }
                     }
                     Some(_) => drop(self.streams.remove(&seq)),
-                    None => return Ok(()),
+                    None if side == Side::Server => return Ok(()),
+                    // A call that does not stream, or that was given up.
+                    None => {}
                 }
                 events.push(Event::End(End { seq, error, meta }));
             }
@@ -228,13 +230,16 @@ impl Frames {
         let meta = Meta::new(take(&mut payload)?, walk);
         let timeout = (millis != u64::MAX).then(|| Duration::from_millis(millis));
         let ticket = Ticket { seq, echo: 0, format, compress, oneway: flags & 4 != 0 };
-        if flags & 3 != 0 {
+        let found = routes.find(&service, &method);
+        // What the peer believes, or what the method does.
+        let streams = matches!(found, Found::Method(to) if routes.streams(to).any());
+        if flags & 3 != 0 || streams {
             if self.streams.contains_key(&seq) {
                 return Err(broken("a stream is opened twice"));
             }
             self.stream(seq).ended = flags & 1 == 0;
         }
-        match routes.find(&service, &method) {
+        match found {
             Found::Method(to) => {
                 let body = payload.into();
                 events.push(Event::Call(Call { ticket, to, timeout, meta, body }));

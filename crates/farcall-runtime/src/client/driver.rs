@@ -149,7 +149,7 @@ fn down(link: &Link, status: &Status, answered: bool) {
     state.flush_due = false;
     state.alarm = None;
     state.touched.clear();
-    state.held = false;
+    state.again = false;
     (state.appended, state.written) = (0, 0);
     state.queue.call_all(&mut wakers);
     drop(state);
@@ -261,7 +261,7 @@ impl Connected<'_> {
                     return Poll::Pending;
                 }
                 self.yielded = false;
-                if !state.touched.is_empty() || state.held {
+                if !state.touched.is_empty() || state.again {
                     state.attend(self.link, &mut self.wakers);
                 }
                 if state.flush_due && self.pending.is_empty() {

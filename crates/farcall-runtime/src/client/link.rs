@@ -89,8 +89,8 @@ pub(crate) struct State {
     pub(crate) alarm: Option<Instant>,
     /// The numbers of streams that want to be attended to.
     pub(super) touched: Vec<u64>,
-    /// Streams wait for room in the output.
-    pub(super) held: bool,
+    /// All streams are to be looked at again.
+    pub(super) again: bool,
 }
 
 /// What a caller wants written.
@@ -154,7 +154,7 @@ impl Link {
             refused: false,
             alarm: None,
             touched: Vec::new(),
-            held: false,
+            again: false,
         };
         let bounds = limits.bounds();
         let state = Mutex::new(state);

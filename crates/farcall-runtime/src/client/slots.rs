@@ -355,8 +355,8 @@ impl Slots {
         None
     }
 
-    /// Fails the calls and streams whose deadline has passed, with what `status` makes of them, and tells the
-    /// next deadline.
+    /// Fails the calls and streams whose deadline has passed, with what `status` makes of where they
+    /// began, and tells the next deadline. Where the peer is to be told, so are their numbers.
     pub(crate) fn expire(
         &mut self,
         now: Instant,

@@ -5,7 +5,7 @@ use super::{
     link::{Link, State},
     slots::{SlotId, Streaming},
 };
-use crate::stream::{Allowed, End, Home, Pipe};
+use crate::stream::{Allowed, End, Home, Pipe, wrong_shape};
 use farcall_core::{Limits, Sent, Status};
 use farcall_wire::{Control, Event};
 use std::{sync::Arc, task::Waker};
@@ -66,12 +66,12 @@ impl State {
         self.flush_due |= !self.out.is_empty();
     }
 
-    /// Looks at the streams whose users did something, and at all where output was full.
+    /// Looks at the streams whose users did something, or at all.
     pub(super) fn attend(&mut self, link: &Link, wakers: &mut Vec<Waker>) {
         let mut touched = std::mem::take(&mut self.touched);
         let unwritten = self.appended.saturating_sub(self.written);
-        if self.held && unwritten <= link.limits.client_output_bytes as u64 {
-            self.held = false;
+        if self.again && unwritten <= link.limits.client_output_bytes as u64 {
+            self.again = false;
             touched = self.slots.numbers();
         }
         for seq in touched.drain(..) {
@@ -89,7 +89,7 @@ impl State {
         let attended = pipe.attend(wire, &mut self.out, allowed(&link.limits));
         self.appended += (self.out.len() - before) as u64;
         self.flush_due |= !self.out.is_empty();
-        self.held |= attended.held;
+        self.again |= attended.held;
         wakers.extend(attended.writer);
         if attended.given_up {
             self.tell_cancelled(seq);
@@ -133,8 +133,14 @@ impl State {
             }
             Event::End(mut end) => {
                 let (seq, error) = (end.seq, end.error.take());
-                let end = error.map_or_else(|| End::Over(end.meta), End::Failed);
-                self.over(seq, end, link, wakers);
+                if self.slots.find(seq).is_some() {
+                    let end = error.map_or_else(|| End::Over(end.meta), End::Failed);
+                    self.over(seq, end, link, wakers);
+                } else {
+                    let wrong = || wrong_shape("a stream, where one result was expected");
+                    let failed = link.place(error.unwrap_or_else(wrong));
+                    wakers.extend(self.slots.fail(seq, failed));
+                }
             }
             Event::Cancel { seq } => {
                 let status = Status::cancelled("the server gave the call up").with_sent(Sent::Yes);
@@ -146,9 +152,11 @@ impl State {
                 }
             }
             Event::Room { seq } => {
-                // What the wire wrote by itself is counted by who fed it; the items are not.
-                let numbers = seq.map_or_else(|| self.slots.numbers(), |seq| vec![seq]);
-                self.touched.extend(numbers);
+                // Later, and all of them once: a peer may say so many times in one read.
+                match seq {
+                    Some(seq) => self.touched.push(seq),
+                    None => self.again = true,
+                }
                 return false;
             }
             // Nobody calls a client.

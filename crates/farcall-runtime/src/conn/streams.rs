@@ -6,7 +6,7 @@ use crate::{
     server::{Cx, Reply, Watch},
     stream::{Allowed, End, Pipe},
 };
-use farcall_core::{Body, Meta, Status, Ticket};
+use farcall_core::{Body, Status, Ticket};
 use farcall_wire::{Control, Event};
 use std::{
     collections::HashMap,
@@ -18,8 +18,8 @@ use std::{
 pub(super) struct Streams {
     /// None: most connections never have any.
     open: Option<HashMap<u64, Arc<Pipe>>>,
-    /// Some wait for room in the output.
-    pub(super) held: bool,
+    /// All are to be looked at again: some wait for room in the output, or a window opened.
+    pub(super) again: bool,
 }
 
 impl Streams {
@@ -39,7 +39,9 @@ impl Streams {
         if open.is_empty() {
             self.open = None;
         }
-        pipe.finish(End::Over(Meta::default())).into_iter().flatten().for_each(|w| w.wake());
+        // A reader that has outlived its handler learns that items are missing.
+        let end = End::Failed(Status::cancelled("the call is over"));
+        pipe.finish(end).into_iter().flatten().for_each(|waker| waker.wake());
         true
     }
 
@@ -130,7 +132,8 @@ impl Conn {
                 }
             }
             Event::Room { seq: Some(seq) } => self.attend(seq),
-            Event::Room { seq: None } => self.attend_all(),
+            // Once for all that say so in a turn.
+            Event::Room { seq: None } => self.streams.again = true,
             // Nobody calls from here, so nobody answers.
             Event::Reply(_) | Event::Call(_) | Event::Unknown(_) => {}
         }
@@ -153,7 +156,7 @@ impl Conn {
     }
 
     pub(super) fn attend_all(&mut self) {
-        self.streams.held = false;
+        self.streams.again = false;
         for seq in self.streams.numbers() {
             self.attend(seq);
         }
@@ -164,7 +167,7 @@ impl Conn {
         let Some(wire) = self.wire.as_deref_mut() else { return };
         let Some(pipe) = self.streams.get(seq) else { return };
         let attended = pipe.attend(wire, &mut self.out, allowed);
-        self.streams.held |= attended.held;
+        self.streams.again |= attended.held;
         if let Some(writer) = attended.writer {
             writer.wake();
         }

@@ -116,7 +116,7 @@ impl Conn {
     pub(super) fn work(&mut self, budget: &mut Budget, now: Instant) -> Result<(), Broken> {
         // Whatever came home may be what the wire waits for; it says so again if not.
         self.waiting = false;
-        if self.streams.held && self.out.len() <= self.limits().output_bytes {
+        if self.streams.again && self.out.len() <= self.limits().output_bytes {
             self.attend_all();
         }
         if self.held_back() {
@@ -202,7 +202,7 @@ impl Conn {
 
     /// What was held back may go on.
     pub(super) fn may_go_on(&self) -> bool {
-        self.held_back() && self.may_start() || self.streams.held
+        self.held_back() && self.may_start() || self.streams.again
     }
 
     /// Starts a call that came at this moment, or answers in its place.

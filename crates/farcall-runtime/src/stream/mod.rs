@@ -4,7 +4,7 @@
 mod pipe;
 mod pump;
 
-pub(crate) use pipe::{Allowed, Encoded, End, Home, Pipe};
+pub(crate) use pipe::{Allowed, Encoded, End, Home, Pipe, wrong_shape};
 pub use pump::Outbound;
 pub(crate) use pump::{Codec, Feed, Items, check_format, feed};
 

@@ -5,7 +5,7 @@
 //! woken once for all of them and *attends* to each. Lock order: the connection's, then the pipe's;
 //! a pipe's user holds neither while it touches.
 
-use farcall_core::{Compress, Format, Meta, Status};
+use farcall_core::{Compress, Format, Meta, Sent, Status};
 use farcall_wire::{Control, EndHead, Head, Item, ItemHead, Out, Reply, Wire};
 use std::{
     collections::VecDeque,
@@ -232,7 +232,8 @@ impl Pipe {
         match state.end.replace(End::Over(Meta::default())) {
             Some(End::Failed(status)) => Err(status),
             Some(End::Over(meta)) => Ok(Some(meta)),
-            Some(End::Answer(_)) | None => Ok(None),
+            Some(End::Answer(_)) => Err(wrong_shape("one result, where a stream was expected")),
+            None => Ok(None),
         }
     }
 
@@ -243,8 +244,7 @@ impl Pipe {
             Some(End::Answer(reply)) => Poll::Ready(Ok(reply)),
             Some(End::Failed(status)) => Poll::Ready(Err(status)),
             Some(End::Over(_)) => {
-                let text = "the server ended the call without a result";
-                Poll::Ready(Err(Status::internal(text).with_sent(farcall_core::Sent::Yes)))
+                Poll::Ready(Err(wrong_shape("a stream, where one result was expected")))
             }
             None => {
                 let old = keep(&mut state.reader, cx);
@@ -359,6 +359,12 @@ impl Pipe {
             home.touch(self.seq.load(Ordering::Relaxed));
         }
     }
+}
+
+/// The status of a call whose server believes the method to be another.
+#[cold]
+pub(crate) fn wrong_shape(what: &str) -> Status {
+    Status::internal(format!("the server answered with {what}")).with_sent(Sent::Yes)
 }
 
 /// Remembers whom to wake. The waker it takes the place of is to be dropped outside of the lock.

@@ -1,6 +1,7 @@
 //! Streaming calls, over a protocol whose windows are so narrow that everything blocks.
 
 mod ends;
+mod hostile;
 mod kit;
 mod mixed;
 mod pressure;

@@ -123,3 +123,42 @@ fn slots_do_what_a_table_does() {
         }
     }
 }
+
+struct Nobody;
+
+impl crate::stream::Home for Nobody {
+    fn touch(&self, _: u64) {}
+}
+
+#[test]
+fn streams_hold_their_slots_until_they_are_over() {
+    let mut slots = Slots::new(2);
+    let begin = |slots: &mut Slots, deadline| {
+        let (id, number) = slots.reserve().expect("room");
+        let pipe = crate::stream::Pipe::new(std::sync::Weak::<Nobody>::new(), true);
+        slots.stream(id, Streaming { pipe, deadline, position: 0 });
+        number
+    };
+    let now = Instant::now();
+    let (first, second) = (begin(&mut slots, None), begin(&mut slots, Some(now)));
+    assert!(slots.has_streams() && !slots.has_room() && slots.waiting() == 2);
+    assert_eq!(slots.numbers(), [first, second]);
+    assert!(slots.complete(reply(first)).is_none() && slots.find(first).is_some());
+    // One is late: its number is told, and its slot is free for the next, under another number.
+    let (mut wakers, mut told) = (Vec::new(), Vec::new());
+    let late = |_| Status::deadline_exceeded("late");
+    assert!(slots.expire(now, &mut wakers, Some(&mut told), late).is_none());
+    assert_eq!((told, slots.numbers()), (vec![second], vec![first]));
+    let third = begin(&mut slots, None);
+    assert_ne!(second, third);
+    assert!(slots.end_stream(second).is_none() && slots.find(second).is_none());
+    assert!(slots.end_stream(third).is_some() && slots.end_stream(third).is_none());
+    // A call that does not stream is given up, and its slot is free at once.
+    let (id, number) = slots.reserve().expect("room");
+    let waker = Waker::noop().clone();
+    slots.wait(id, Waiting { waker, deadline: None, position: 0 });
+    assert_eq!(slots.cancel(id).map(|(_, told)| told), Some(number));
+    assert!(slots.cancel(id).is_none() && slots.complete(reply(number)).is_none());
+    slots.fail_all(&mut wakers, late);
+    assert!(!slots.has_streams() && slots.waiting() == 0 && slots.has_room());
+}

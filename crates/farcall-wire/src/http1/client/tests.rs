@@ -26,6 +26,7 @@ fn call<'a>(seq: u64, names: [&'a str; 2]) -> CallHead<'a> {
         timeout: None,
         meta: &[],
         shape: &<i64 as Shaped>::SHAPE,
+        streams: farcall_core::Streams::default(),
     }
 }
 

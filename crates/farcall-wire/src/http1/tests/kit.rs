@@ -59,7 +59,7 @@ impl Seen {
                 let seq = unknown.ticket.seq;
                 format!("no {what} #{seq} [{}] [{}]", unknown.service, unknown.method)
             }
-            Event::Reply(reply) => panic!("{reply:?}"),
+            other => panic!("{other:?}"),
         };
         self.found.iter().map(short).collect()
     }
@@ -129,7 +129,7 @@ pub(super) fn ticket(event: &Event) -> &Ticket {
     match event {
         Event::Call(call) => &call.ticket,
         Event::Unknown(unknown) => &unknown.ticket,
-        Event::Reply(reply) => panic!("{reply:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -25,6 +25,7 @@ fn ask(wire: &mut dyn Wire, seq: u64, oneway: bool, body: &str) -> String {
         timeout: None,
         meta: &[],
         shape: &<i64 as Shaped>::SHAPE,
+        streams: farcall_core::Streams::default(),
     };
     let mut out = Out::new();
     let mark = wire.begin(Head::Call(head), &mut out);

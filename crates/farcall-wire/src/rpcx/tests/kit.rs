@@ -195,5 +195,6 @@ fn short(event: &Event) -> String {
             let rest = rest(&reply.meta, &reply.body);
             format!("reply seq={}{error} {:?} {:?}{rest}", reply.seq, reply.format, reply.compress)
         }
+        other => panic!("{other:?}"),
     }
 }
