@@ -1,4 +1,5 @@
-//! `codec <who> <op> <iterations>`: encodes or decodes rpcx's 581-byte benchmark message.
+//! `codec <who> <op> <iterations>`: encodes or decodes rpcx's 581-byte benchmark message; or, as
+//! `codec detect <protocol> <iterations>`, tells whose a connection's first bytes are.
 //!
 //! Made for counting: run it under `valgrind --tool=callgrind` with two numbers of iterations; the
 //! difference divided by the difference is instructions per message, start-up excluded. Encoding
@@ -8,6 +9,7 @@ mod message;
 
 use bytes::Bytes;
 use farcall_core::{Bounds, Format};
+use farcall_wire::sniff;
 use prost::Message as _;
 use serde::Serialize as _;
 use std::hint::black_box;
@@ -17,7 +19,7 @@ fn main() {
     let [who, op, iterations] = &args[..] else {
         eprintln!(
             "usage: codec <ours-protobuf|prost|ours-json|serde_json|ours-msgpack|rmp-serde> \
-             <encode|decode> <iterations>"
+             <encode|decode> <iterations>, or codec detect <protocol> <iterations>"
         );
         std::process::exit(2);
     };
@@ -65,6 +67,7 @@ fn main() {
                 rmp_serde::from_slice::<message::SerdeBench>(black_box(&body)).expect("decodes")
             });
         }
+        ("detect", protocol) => detect(protocol, iterations),
         (who, op) => panic!("no such measurement: {who} {op}"),
     }
 }
@@ -82,6 +85,24 @@ fn decode<T>(iterations: usize, mut one: impl FnMut() -> T) {
     for _ in 0..iterations {
         black_box(one());
     }
+}
+
+/// Tells whose the first bytes of a connection are, and prints what that takes in time.
+fn detect(protocol: &str, iterations: usize) {
+    let first: &[u8] = match protocol {
+        "rpcx" => b"\x08\0\0\x30\0\0\0\0\0\0\0\x01\0\0\0\x20",
+        "netrpc" => b"\x2f\xff\x81\x03\x01\x01\x07Request\x01\xff\x82\0\x01\x02",
+        "http" => b"POST /Arith/Mul HTTP/1.1",
+        "jsonrpc" => b"{\"method\":\"Arith.Mul\",",
+        "grpc" => b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        other => panic!("how does a connection of {other} begin?"),
+    };
+    let began = std::time::Instant::now();
+    for _ in 0..iterations {
+        black_box(sniff::detect(black_box(first), black_box(sniff::Spoken::all())));
+    }
+    let each = began.elapsed().as_nanos() as f64 / iterations.max(1) as f64;
+    println!("{protocol}: {each:.1} ns a connection");
 }
 
 fn ours(format: Format) -> Bytes {
