@@ -36,7 +36,7 @@ const CODECS: [(&str, &str, f64); 3] = [
 ];
 
 /// Whose first bytes are told, and what that may take: some 20 ns.
-const DETECTED: [&str; 5] = ["rpcx", "netrpc", "http", "jsonrpc", "grpc"];
+const DETECTED: [&str; 4] = ["rpcx", "netrpc", "http", "jsonrpc"];
 const DETECT_INSTRUCTIONS: f64 = 200.0;
 
 /// Two runs; their difference has no start-up in it.

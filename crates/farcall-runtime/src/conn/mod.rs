@@ -336,7 +336,7 @@ impl Conn {
         budget.calls = budget.calls.saturating_sub(1);
         match event {
             Event::Call(call) => self.start_call(call, budget, now),
-            Event::Unknown(unknown) => self.knock_unknown(unknown, budget, now),
+            Event::Unknown(unknown) => self.knock_unknown(*unknown, budget, now),
             // Nobody calls from here, so nobody answers.
             Event::Reply(_) => {}
         }
