@@ -81,7 +81,7 @@ fn arrived(wire: &dyn Wire, event: Event) -> Option<Waiting> {
             let failure = Some(wire.unknown(unknown.found, &service, &method));
             Some(Waiting { ticket: unknown.ticket, service, method, failure })
         }
-        Event::Reply(reply) => panic!("a server has no replies: {reply:?}"),
+        other => panic!("a server has neither replies nor streams here: {other:?}"),
     }
     .filter(|call| !call.ticket.oneway)
 }

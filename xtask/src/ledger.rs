@@ -38,6 +38,10 @@ const CODECS: [(&str, &str, f64); 3] = [
     ("ours-msgpack", "rmp-serde", 0.8),
 ];
 
+/// Whose first bytes are told, and what that may take: some 20 ns.
+const DETECTED: [&str; 4] = ["rpcx", "netrpc", "http", "jsonrpc"];
+const DETECT_INSTRUCTIONS: f64 = 200.0;
+
 /// Two runs; their difference has no start-up in it.
 const CALLS: (usize, usize) = (3_000, 9_000);
 const ITERATIONS: (usize, usize) = (100, 600);
@@ -71,6 +75,7 @@ pub(crate) fn run(flags: &[String]) -> Done {
     text += &ledger.others(&programs)?;
     if !quick {
         text += &ledger.codecs(&programs)?;
+        text += &ledger.detector(&programs)?;
     }
     println!("\n{text}{}", ledger.profiles);
     if quick {
@@ -286,6 +291,17 @@ impl Ledger {
         Ok(format!("\n## Formats\n\n{CODECS_TEXT}\n\n{}", table.to_markdown()))
     }
 
+    fn detector(&mut self, programs: &Programs) -> Done<String> {
+        let mut table = Table::new(&["first bytes of", "instructions", "floor", "met"]);
+        for protocol in DETECTED {
+            let here = codec(programs, "detect", protocol)?;
+            let met = self.judge(here <= DETECT_INSTRUCTIONS, format!("detect {protocol}"));
+            let floor = commas(DETECT_INSTRUCTIONS);
+            table.row(vec![protocol.to_owned(), commas(here), floor, met.to_owned()]);
+        }
+        Ok(format!("\n## Detector\n\n{DETECTOR_TEXT}\n\n{}", table.to_markdown()))
+    }
+
     fn judge(&mut self, met: bool, what: String) -> &'static str {
         if met {
             return "yes";
@@ -318,6 +334,10 @@ against a server on hyper and serde_json that does the same.";
 const CODECS_TEXT: &str = "\
 Instructions per message, by callgrind, of `bench/codec`: a run of 600 minus one of 100, divided by
 500. All write the same bytes and read into owned strings.";
+
+const DETECTOR_TEXT: &str = "\
+Instructions to tell whose a connection's first bytes are, once per connection, by callgrind, of
+`bench/codec detect`; run alone, it prints the time.";
 
 fn heading(programs: &Programs) -> Done<String> {
     let lock = fs::read_to_string(root().join("Cargo.lock"))?;

@@ -5,13 +5,15 @@
 //! difference divided by the difference is instructions per message, start-up excluded. Encoding
 //! appends to one reused buffer; decoding makes owned strings, for everyone. gob is measured on a
 //! stream whose types are known, with the length and the type in front of each value; raw is the
-//! protobuf, handed through.
+//! protobuf, handed through. `codec detect <protocol> <iterations>` tells whose a connection's first
+//! bytes are.
 
 mod gob;
 mod message;
 
 use bytes::Bytes;
 use farcall_core::{Bounds, Format, Put, Take};
+use farcall_wire::sniff;
 use prost::Message as _;
 use serde::Serialize as _;
 use std::hint::black_box;
@@ -24,13 +26,14 @@ fn main() {
     let [who, op, iterations] = &args[..] else {
         eprintln!(
             "usage: codec <ours-protobuf|prost|ours-json|serde_json|ours-msgpack|rmp-serde> \
-             <encode|decode> <iterations>"
+             <encode|decode> <iterations>, or codec detect <protocol> <iterations>"
         );
         std::process::exit(2);
     };
     let iterations: usize = iterations.parse().expect("a number of iterations");
     check();
     match (who.as_str(), op.as_str()) {
+        ("detect", protocol) => detect(protocol, iterations),
         (who, op) if who.starts_with("ours-") => {
             let name = who.trim_start_matches("ours-");
             match name.strip_suffix("-tiny") {
@@ -89,6 +92,21 @@ fn encode(iterations: usize, mut one: impl FnMut(&mut Vec<u8>)) {
 fn decode<T>(iterations: usize, mut one: impl FnMut() -> T) {
     for _ in 0..iterations {
         black_box(one());
+    }
+}
+
+/// Tells whose the first bytes of a connection are.
+fn detect(protocol: &str, iterations: usize) {
+    let first: &[u8] = match protocol {
+        "rpcx" => b"\x08\0\0\x30\0\0\0\0\0\0\0\x01\0\0\0\x20",
+        "netrpc" => b"\x2f\xff\x81\x03\x01\x01\x07Request\x01\xff\x82\0\x01\x02",
+        "http" => b"POST /Arith/Mul HTTP/1.1",
+        "jsonrpc" => b"{\"method\":\"Arith.Mul\",",
+        "grpc" => b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        other => panic!("how does a connection of {other} begin?"),
+    };
+    for _ in 0..iterations {
+        black_box(sniff::detect(black_box(first), black_box(sniff::Spoken::all())));
     }
 }
 

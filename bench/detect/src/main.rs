@@ -1,7 +1,7 @@
 //! `detect [ROUNDS]`: nanoseconds that it takes to tell a protocol by the first bytes of a
 //! connection, for every protocol, as one line of JSON each.
 
-use farcall_wire::sniff::{Detected, PROTOCOLS, detect};
+use farcall_wire::sniff::{Detected, Spoken, detect};
 use std::{hint::black_box, time::Instant};
 
 /// How connections begin. net/rpc's client defines its `Request` first; the last is nobody's.
@@ -18,8 +18,10 @@ const OPENINGS: [(&str, &[u8]); 7] = [
 fn main() {
     let rounds = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(2_000_000_u32);
     for (name, first) in OPENINGS {
-        let tell = || match detect(black_box(first), black_box(PROTOCOLS)) {
+        let tell = || match detect(black_box(first), black_box(Spoken::all())) {
             Detected::Is(protocol) => protocol.name(),
+            Detected::Off(protocol) => protocol.name(),
+            Detected::NotBuilt(name) => name,
             Detected::More => "more",
             Detected::None => "none",
         };

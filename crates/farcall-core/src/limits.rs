@@ -56,11 +56,12 @@ pub struct Limits {
     /// room for one item; the window of the peer is often smaller. Beyond it, the stream is not
     /// asked for more.
     pub stream_bytes: usize,
-    /// Calls that wait on a whole server at once, those of closed connections included (one-way
-    /// calls are finished when their caller is gone). Default 65,536. Beyond it, calls that must
-    /// wait are refused.
+    /// Calls that wait on a whole server at once, for their handlers or at the gate, those of
+    /// closed connections included (one-way calls are finished when their caller is gone). Default
+    /// 65,536. Beyond it, calls that must wait are refused.
     pub calls: usize,
-    /// Connections a server holds at once. Default 65,536. Beyond it, new ones are closed at once.
+    /// Connections a server holds at once. Default 65,536. Beyond it, the one that has been silent
+    /// for longest, not a byte said, is closed to make room; where all have spoken, the new one is.
     pub connections: usize,
     /// Unwritten bytes a server keeps for one connection, and as many of answers that wait for the
     /// rest of their batch. Default 4 MiB, and always room for one reply. Beyond it, the

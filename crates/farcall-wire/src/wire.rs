@@ -228,8 +228,8 @@ pub enum Fed {
 pub enum Event {
     /// A call of a method that exists.
     Call(Call),
-    /// A call of a method that does not.
-    Unknown(Unknown),
+    /// A call of a method that does not; in a box, so that it does not make calls longer.
+    Unknown(Box<Unknown>),
     /// An answer to a call of ours.
     Reply(Reply),
     /// An item of a stream.

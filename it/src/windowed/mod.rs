@@ -248,7 +248,7 @@ impl Frames {
                 let text = |name: Bytes| Str::from(&*String::from_utf8_lossy(&name));
                 let (service, method) = (text(service), text(method));
                 let unknown = Unknown { ticket, found, service, method, timeout, meta };
-                events.push(Event::Unknown(unknown));
+                events.push(Event::Unknown(Box::new(unknown)));
             }
         }
         Ok(())

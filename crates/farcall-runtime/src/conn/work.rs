@@ -210,7 +210,7 @@ impl Conn {
         budget.calls = budget.calls.saturating_sub(1);
         match event {
             Event::Call(call) => self.start_call(call, budget, came),
-            Event::Unknown(unknown) => self.knock_unknown(unknown, budget, came),
+            Event::Unknown(unknown) => self.knock_unknown(*unknown, budget, came),
             event => self.stream(event),
         }
         budget.over |= budget.calls == 0;

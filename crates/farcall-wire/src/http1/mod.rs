@@ -57,7 +57,10 @@ impl Protocol for Http {
 
     /// A method and a space; at most eight bytes are looked at.
     fn sniff(&self, first: &[u8]) -> Sniff {
-        if METHODS.iter().any(|(method, _)| first.starts_with(method)) {
+        // Most connections are told by their first byte to be no HTTP.
+        if !matches!(first.first(), None | Some(b'C' | b'D' | b'G' | b'H' | b'O' | b'P' | b'T')) {
+            Sniff::No
+        } else if METHODS.iter().any(|(method, _)| first.starts_with(method)) {
             Sniff::Yes
         } else if METHODS.iter().any(|(method, _)| method.starts_with(first)) {
             Sniff::More
@@ -381,7 +384,7 @@ impl Server {
             Plan::Unknown { found, service, method, timeout, .. } => {
                 let ticket = ticket(self.places.open(connection, true), Compress::None);
                 let unknown = Unknown { ticket, found, service, method, timeout, meta };
-                events.push(Event::Unknown(unknown));
+                events.push(Event::Unknown(Box::new(unknown)));
             }
             Plan::Answer(answer) => self.answer(&answer, connection, head_only, out),
         }

@@ -287,7 +287,8 @@ impl Server {
                 let text = |name| Str::from(&*String::from_utf8_lossy(name));
                 let (service, method) = (text(service), text(method));
                 let (timeout, meta) = (None, Meta::default());
-                Event::Unknown(Unknown { ticket, found, service, method, timeout, meta })
+                let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                Event::Unknown(Box::new(unknown))
             }
         })
     }

@@ -225,7 +225,8 @@ impl Streams {
             found => {
                 let (service, method) = names.unwrap_or_default();
                 let (timeout, meta) = (None, Meta::default());
-                Event::Unknown(Unknown { ticket, found, service, method, timeout, meta })
+                let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                Event::Unknown(Box::new(unknown))
             }
         });
         Ok(())

@@ -257,7 +257,7 @@ impl Frames {
                 if !meta.is_empty() {
                     event.meta = Meta::new(Bytes::copy_from_slice(meta), meta::walk);
                 }
-                events.push(Event::Unknown(event));
+                events.push(Event::Unknown(Box::new(event)));
                 input.advance(place.end);
             }
         }
