@@ -5,7 +5,7 @@
 
 use farcall_wire::{
     Protocol, Sniff, jsonrpc,
-    sniff::{Detected, PROTOCOLS, detect},
+    sniff::{Detected, PROTOCOLS, Spoken, detect},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -20,10 +20,11 @@ fuzz_target!(|data: &[u8]| {
             sniff => Some(format!("{sniff:?}")),
         });
     }
-    settles(data, "all", |first| match detect(first, PROTOCOLS) {
+    settles(data, "all", |first| match detect(first, Spoken::all()) {
         Detected::More => None,
         Detected::None => Some("none".to_owned()),
-        Detected::Is(protocol) => Some(protocol.name().to_owned()),
+        Detected::NotBuilt(name) => Some(name.to_owned()),
+        Detected::Is(protocol) | Detected::Off(protocol) => Some(protocol.name().to_owned()),
     });
 });
 

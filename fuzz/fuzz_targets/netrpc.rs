@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
         let body = match event {
             Event::Call(call) => &call.body,
             Event::Reply(reply) => &reply.body,
-            Event::Unknown(_) => continue,
+            _ => continue,
         };
         read::<Value>(body);
         read::<kinds::Args>(body);

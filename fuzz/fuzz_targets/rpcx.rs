@@ -47,6 +47,7 @@ fn again(event: &Event) {
                 timeout,
                 meta: &meta,
                 shape,
+                streams: farcall_core::Streams::default(),
             };
             let mut client = Rpcx.open(Side::Client, &limits);
             let mark = client.begin(Head::Call(head), &mut out);

@@ -346,7 +346,6 @@ async fn every_way_keeps_every_rule() {
     }
     let known = [
         "calls_at_the_gate over Stream: each stream has a server of its own",
-        "http over Memory: only our own client dials memory",
         "jsonrpc?version=1 over Stream: only URLs have options",
         "slow over Memory: memory has no bytes to write by hand",
     ];

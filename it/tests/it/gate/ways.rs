@@ -159,7 +159,7 @@ impl Served {
                 "rpcx" | "netrpc" | "jsonrpc" => self.ask_by_client(ask, token).await,
                 "http" => match self.raw().await {
                     Some(io) => http(io, ask, token).await,
-                    None => Answer::Closed,
+                    None => self.ask_by_client(ask, token).await,
                 },
                 other => panic!("the protocol `{other}` has no row in this table: drive it here"),
             }
