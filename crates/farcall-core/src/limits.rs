@@ -91,8 +91,8 @@ pub struct Limits {
     /// Time a connection that closes after an answer is still read, so that the peer can read that
     /// answer while it writes. Default 2 s; what comes is thrown away.
     pub linger: Duration,
-    /// Calls one client connection has in flight, streams included. Default 16,384. Beyond it, calls wait their turn
-    /// within their deadline.
+    /// Calls one client connection has in flight, streams included. Default 16,384. Beyond it,
+    /// calls wait their turn within their deadline.
     pub calls_in_flight: usize,
     /// Unwritten bytes a client keeps for one connection. Default 64 MiB. Beyond it, calls wait
     /// their turn within their deadline.

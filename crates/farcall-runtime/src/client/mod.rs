@@ -220,8 +220,8 @@ impl Client {
         &self.handle.link
     }
 
-    /// Gives calls this long; servers are told. Default 10 s (`Limits::call_time`). Calls that stream
-    /// have the deadline that they are given themselves.
+    /// Gives calls this long; servers are told. Default 10 s (`Limits::call_time`). Calls that
+    /// stream have no deadline but one of their own.
     #[must_use]
     pub fn deadline(mut self, time: Duration) -> Client {
         self.defaults.timeout = Some(time);

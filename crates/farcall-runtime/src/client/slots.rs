@@ -355,8 +355,8 @@ impl Slots {
         None
     }
 
-    /// Fails the calls and streams whose deadline has passed, with what `status` makes of where they
-    /// began, and tells the next deadline. Where the peer is to be told, so are their numbers.
+    /// Fails the calls and streams whose deadline has passed, with what `status` makes of where
+    /// they began, and tells the next deadline. `cancelled` gets their numbers, for the peer.
     pub(crate) fn expire(
         &mut self,
         now: Instant,

@@ -17,7 +17,7 @@ use std::{
 use tokio::time::timeout;
 
 /// A generous cap for everything that is waited for.
-pub(super) const SOON: Duration = Duration::from_secs(20);
+pub(super) const SOON: Duration = Duration::from_secs(60);
 
 #[derive(Message, Clone, Debug, PartialEq)]
 pub(super) struct Line {

@@ -23,7 +23,10 @@ async fn crowd(client: &RoomClient, counts: &Counts) -> Result<()> {
                         let (lines, end) = all(client.talk(lines(40)).await?).await;
                         assert_eq!((lines.len(), end), (40, None));
                     }
-                    3 => assert_eq!(within(client.add(me as i64, 1)).await?, me as i64 + 1),
+                    3 => {
+                        let sum = client.add(me as i64, 1).deadline(SOON);
+                        assert_eq!(within(sum).await?, me as i64 + 1);
+                    }
                     4 => {
                         let mut some = client.history(Since::lines(1 << 30, "end")).await?;
                         for _ in 0..me % 7 {
