@@ -174,6 +174,7 @@ async fn one_way_calls_are_made_and_closing_waits_for_them() -> Result<()> {
 struct Script {
     url: String,
     connections: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
 }
 
 impl Script {
@@ -182,21 +183,36 @@ impl Script {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let connections = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&connections);
+        let open = Arc::new(AtomicUsize::new(0));
+        let (count, now) = (Arc::clone(&connections), Arc::clone(&open));
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
+                now.fetch_add(1, Ordering::SeqCst);
+                let now = Arc::clone(&now);
                 tokio::spawn(async move {
                     for answer in answers {
                         if request(&mut socket).await.is_none() {
-                            return;
+                            break;
                         }
                         let _ = socket.write_all(answer.as_bytes()).await;
                     }
+                    now.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Script { url, connections }
+        Script { url, connections, open }
+    }
+
+    /// Waits until so many connections are open.
+    async fn wait_for(&self, open: usize) {
+        for _ in 0..2000 {
+            if self.open.load(Ordering::SeqCst) == open {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{} connections are open", self.open.load(Ordering::SeqCst));
     }
 
     fn connections(&self) -> usize {
@@ -302,17 +318,36 @@ async fn an_answer_that_is_two_is_none() -> Result<()> {
 
 #[tokio::test]
 async fn idle_connections_are_closed_but_one() -> Result<()> {
+    let script = Script::start(&[KEPT; 100]).await;
     let limits = Limits { pool_idle: Duration::from_millis(20), ..Limits::default() };
-    let running = Running::start(probe(Limits::default())).await;
-    let url = running.url.replace("rpcx://", "http://");
-    let client = ProbeClient::builder(&url).limits(limits).build().await?;
-    for _ in 0..3 {
-        let calls: Vec<_> = (0..8).map(|_| tokio::spawn(client.sleep(10))).collect();
+    let client = Client::builder(&script.url).limits(limits).build().await?;
+    for round in 1..4 {
+        let calls: Vec<_> = (0..8).map(|_| client.call("A.B", json!({})).start()).collect();
         for call in calls {
-            call.await.expect("no panic")?;
+            assert_eq!(call.await?, json!(42));
         }
-        tokio::time::sleep(Duration::from_millis(60)).await;
-        assert_eq!(client.add(1, 2).await?, 3);
+        assert!(script.connections() > 7 * round, "{}", script.connections());
+        script.wait_for(1).await;
+        assert_eq!(ask(&client).await?, json!(42), "the one that is left serves on");
+        assert!(script.connections() <= 8 * round, "{}", script.connections());
+    }
+    drop(client);
+    script.wait_for(0).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_is_closed_with_the_call_that_gave_it_up() -> Result<()> {
+    // The second request is never answered, and the connection stays open.
+    let script = Script::start(&[KEPT, "HTTP/1.1 100 Continue\r\n\r\n", KEPT]).await;
+    let client = Client::lazy(&script.url)?;
+    for round in 1..4 {
+        assert_eq!(ask(&client).await?, json!(42));
+        let call = client.call("A.B", json!({})).deadline(Duration::from_millis(20));
+        let status = call.await.expect_err("no answer");
+        assert_eq!((status.code(), status.sent()), (Code::DeadlineExceeded, Sent::Maybe));
+        assert_eq!(script.connections(), round);
+        script.wait_for(0).await;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod codec;
 mod go_calls_us;
 mod go_peer;
+mod http;
 mod jsonrpc;
 mod netrpc;
 mod we_call_go;
