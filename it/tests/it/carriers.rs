@@ -97,7 +97,12 @@ async fn started_calls_end_with_their_handles() -> Result<()> {
     let running = Running::start(probe(Limits::default())).await;
     for protocol in PROTOCOLS {
         let url = running.url.replace("rpcx://", &format!("{protocol}://"));
-        let limits = Limits { calls_in_flight: 2, connections_per_client: 2, ..Limits::default() };
+        let limits = Limits {
+            calls_in_flight: 2,
+            connections_per_client: 2,
+            message_bytes: 10_000,
+            ..Limits::default()
+        };
         let client = ProbeClient::builder(&url).limits(limits).build().await?;
         // More than there is room for: those in line are started too.
         let calls: Vec<_> = (0..10).map(|n| client.add(n, 1).start()).collect();
@@ -106,7 +111,7 @@ async fn started_calls_end_with_their_handles() -> Result<()> {
         }
         drop((0..10).map(|_| client.sleep(60_000).start()).collect::<Vec<_>>());
         assert_eq!(client.add(1, 2).await?, 3, "{protocol}: what was dropped is given up");
-        let too_long = client.bytes(vec![0; 17 << 20].into()).start();
+        let too_long = client.bytes(vec![0; 20_000].into()).start();
         assert_eq!(too_long.await.expect_err("too long").code(), Code::ResourceExhausted);
         client.count(0).oneway().start().await?;
     }
