@@ -46,7 +46,7 @@ async fn every_method() -> Result<()> {
         }
         let ((), meta) = client.meta_call().meta("tenant", "blue").with_meta().await?;
         assert_eq!(meta.get("tenant").as_deref(), Some("blue"));
-        assert_eq!(meta.get("host").is_some(), true, "what the server saw comes back");
+        assert!(meta.get("host").is_some(), "what the server saw comes back");
         let left = client.left().deadline(Duration::from_secs(90)).await?;
         assert!(left.is_some_and(|left| left > 80_000), "{left:?}");
         assert_eq!(client.left().no_deadline().await?, None);
