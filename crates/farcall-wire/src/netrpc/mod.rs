@@ -19,7 +19,7 @@
 //! - a result that cannot be written fails its call, where Go's server closes;
 //! - a failure without a text is an error, where Go makes it a success.
 //!
-//! Behind HTTP's `CONNECT /_goRPC_` it is the same; that is said and answered before a wire is open.
+//! Behind HTTP's `CONNECT /_goRPC_` it is the same; that is answered before a wire is opened.
 
 mod broken;
 mod header;
