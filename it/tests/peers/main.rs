@@ -6,6 +6,7 @@ mod go_calls_us;
 mod go_peer;
 mod gob;
 mod guide;
+mod http;
 mod jsonrpc;
 mod jsonrpc2;
 mod netrpc;

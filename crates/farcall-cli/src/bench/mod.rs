@@ -73,6 +73,8 @@ struct Plan {
     work: Work,
     codec: Format,
     load: Load,
+    /// A connection is one call's at a time.
+    in_order: bool,
 }
 
 /// What the calls carry.
@@ -128,14 +130,25 @@ impl Plan {
             (_, duration) => duration,
         };
         let load = Load { callers: args.callers, calls: args.calls, until, rate: args.rate };
-        Ok(Plan { name: format!("{service}.{method}"), work, codec, load })
+        let in_order = target.protocol.in_flight().is_some();
+        Ok(Plan { name: format!("{service}.{method}"), work, codec, load, in_order })
+    }
+
+    /// Connections at most: one for every caller, where it takes one to call.
+    fn connections(&self, args: &args::Bench) -> usize {
+        if self.in_order { args.connections.max(args.callers) } else { args.connections }
     }
 
     async fn carry_out(&self, args: &args::Bench) -> Result<Measured, Status> {
-        let mut clients = Vec::with_capacity(args.connections);
-        for _ in 0..args.connections {
+        // Where a connection is one call's at a time, one client opens them as they are needed.
+        let count = if self.in_order { 1 } else { args.connections };
+        let mut clients = Vec::with_capacity(count);
+        for _ in 0..count {
             let limits = Limits { call_time: Some(args.deadline), ..Limits::default() };
-            let builder = ClientBuilder::<Client>::new(&args.target).limits(limits);
+            let mut builder = ClientBuilder::<Client>::new(&args.target).limits(limits);
+            if self.in_order {
+                builder = builder.connections(self.connections(args));
+            }
             clients.push(builder.format(self.codec).compress(args.compress).build().await?);
         }
         let warm = args.warmup.map(|time| Load { calls: None, until: Some(time), ..self.load });
@@ -209,7 +222,7 @@ impl Plan {
             "codec": self.codec.name(),
             "compress": args.compress.to_string(),
             "callers": args.callers,
-            "connections": args.connections,
+            "connections": self.connections(args),
             "rate": args.rate,
             "calls": tally.good(),
             "failed": tally.failed(),
@@ -239,7 +252,7 @@ impl Plan {
             self.name,
             self.codec,
             many(args.callers, "caller"),
-            many(args.connections, "connection"),
+            many(self.connections(args), "connection"),
         )));
         let mut table = Table::new(&["calls", &tally.good().to_string()]);
         let mut row = |name: &str, text: String| table.row(vec![name.to_owned(), text]);

@@ -78,7 +78,8 @@ fn urls(bound: &Bound) -> Vec<(String, String)> {
         let url = format!("{way}://{place}{option}");
         Some((format!("{way}{option}"), url))
     };
-    let protocols = [("rpcx", ""), ("netrpc", ""), ("jsonrpc", ""), ("jsonrpc", "?version=1")];
+    let protocols =
+        [("rpcx", ""), ("netrpc", ""), ("jsonrpc", ""), ("jsonrpc", "?version=1"), ("http", "")];
     let ways = protocols.iter().flat_map(|(protocol, option)| {
         addresses.iter().filter_map(move |address| over(protocol, option, address))
     });
@@ -92,8 +93,7 @@ async fn tour(urls: &[(String, String)], noted: &AtomicI64, report: &mut Report)
         let carries_meta = client.target().protocol.carries_meta();
         for codec in ["json", "msgpack", "protobuf", "raw", "gob"] {
             let Some(format) = Format::from_name(codec) else { continue };
-            let default = client.target().protocol.default_format();
-            if format != default && (!carries_meta || format == Format::Gob) {
+            if !client.target().protocol.carries(format) {
                 continue;
             }
             for compress in [farcall::Compress::None, farcall::Compress::Gzip] {
@@ -120,7 +120,7 @@ async fn tour(urls: &[(String, String)], noted: &AtomicI64, report: &mut Report)
             report.time(stop.name(), way.clone(), visit).await;
         }
     }
-    // The same port answers HTTP; nobody here calls it yet but by hand.
+    // What `curl` would send, and what no client of ours would.
     if let Some(place) = urls.iter().find_map(|(_, url)| url.strip_prefix("rpcx+tcp://")) {
         http::tour(place, report).await;
     }
@@ -240,6 +240,7 @@ Still serving. Try, in another terminal:
   farcall call {url}/Echo/Meta --meta tenant=blue -v
   farcall call {url}/Arith/Divide '{{\"A\": 1}}'
   farcall call {json}/Arith/Mul '{{\"A\": 6, \"B\": 7}}'
+  farcall call {http}/Arith/Mul '{{\"A\": 6, \"B\": 7}}'
   farcall bench {url}/Arith/Mul
   curl -d '{{\"A\": 6, \"B\": 7}}' {http}/Arith/Mul
   curl {http}

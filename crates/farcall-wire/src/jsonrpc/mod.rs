@@ -1,4 +1,5 @@
-//! JSON-RPC over a plain stream, and the client's side over HTTP (`post.rs`): version 2.0, and 1.0 as Go's `net/rpc/jsonrpc` speaks it.
+//! JSON-RPC over a plain stream: version 2.0, and 1.0 as Go's `net/rpc/jsonrpc` speaks it. The
+//! client's side over HTTP is in `post.rs`.
 //!
 //! Sources: the specification of JSON-RPC 2.0 (jsonrpc.org); for 1.0, Go's
 //! `net/rpc/jsonrpc/server.go` and `client.go`; for 2.0 over TCP among Go programs,

@@ -19,7 +19,7 @@
 //! - a result that cannot be written fails its call, where Go's server closes;
 //! - a failure without a text is an error, where Go makes it a success.
 //!
-//! HTTP's `CONNECT /_goRPC_` is not spoken here.
+//! Behind HTTP's `CONNECT /_goRPC_` it is the same; that is answered before a wire is opened.
 
 mod broken;
 mod header;

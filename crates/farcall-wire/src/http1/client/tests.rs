@@ -190,7 +190,8 @@ fn every_way_to_end_a_body() {
         ("HTTP/1.1 204 No Content\r\n\r\n", false, "null", idle),
         ("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", false, "null", idle),
         (
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\n4\r\n1;x=y\r\n2\r\n0\r\nT: u\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n\
+             1\r\n4\r\n1;x=y\r\n2\r\n0\r\nT: u\r\n\r\n",
             false,
             "42",
             idle,
@@ -218,7 +219,8 @@ fn every_way_to_end_a_body() {
         ("HTTP/1.1 200 OK\r\n\r\n42", true, "42", "midway"),
         ("HTTP/1.1 200 OK\r\n\r\n", true, "null", "midway"),
         (
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n42",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n\
+             HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n42",
             false,
             "42",
             idle,

@@ -147,10 +147,12 @@ fn mutations_never_panic_and_never_depend_on_cuts() {
     let limits = Limits { message_bytes: 64, head_bytes: 256, head_fields: 8, ..Limits::default() };
     let seeds = [
         "HTTP/1.1 200 OK\r\nContent-Length: 8\r\nX-Meta: a%20=b&c\r\n\r\n{\"C\":42}",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\na;x=y\r\n0123456789\r\n0\r\nT: u\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+         3\r\nabc\r\na;x=y\r\n0123456789\r\n0\r\nT: u\r\n\r\n",
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.0 404 Not Found\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nno\n",
-        "HTTP/1.1 500 Oops\r\nContent-Length: 37\r\n\r\n{\"error\":{\"code\":\"aborted\",\"message\":1}}",
+        "HTTP/1.1 500 Oops\r\nContent-Length: 37\r\n\r\n\
+         {\"error\":{\"code\":\"aborted\",\"message\":1}}",
         "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end",
     ];
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
