@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: CPU time and latency of a call, side by side with Go's rpcx and net/rpc, with
-//! hyper and with bare sockets. Everyone runs in every round, and each round begins with another
-//! one, so that what the machine does meanwhile hits all alike. Trust ratios of CPU time first,
-//! calls per second second, the p99 hardly.
+//! `cargo xtask bench`: CPU time and latency of a call, side by side with Go's rpcx and net/rpc,
+//! with hyper and with bare sockets. Everyone runs in every round, and each round begins with
+//! another one, so that what the machine does meanwhile hits all alike. Trust ratios of CPU time
+//! first, calls per second second, the p99 hardly.
 
 mod section;
 
