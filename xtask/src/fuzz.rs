@@ -30,6 +30,8 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
 
 /// Longer inputs reach no limit that shorter ones do not.
 const INPUT_BYTES: usize = 16 * 1024;
+/// Longer inputs do not become seeds.
+const SEED_BYTES: u64 = 4096;
 const MEMORY_MIB: usize = 1024;
 /// One input may take so long: far more than any should.
 const INPUT_SECONDS: usize = 10;
@@ -234,13 +236,15 @@ fn minimise(programs: &Path, name: &str, most: usize) -> Done {
     for entry in fs::read_dir(&found)? {
         let entry = entry?;
         let path = seeds.join(entry.file_name());
-        if !path.exists() {
+        if !path.exists() && entry.metadata()?.len() <= SEED_BYTES {
             news.push((entry.metadata()?.len(), entry.path(), path));
         }
     }
+    // Small ones and long ones alike.
     news.sort();
     let (all, kept) = (news.len(), news.len().min(most));
-    for (_, from, to) in news.into_iter().take(most) {
+    for at in 0..kept {
+        let (_, from, to) = &news[at * all / kept];
         fs::copy(from, to)?;
     }
     println!("{name}: {kept} of {all} inputs added to the seeds");
