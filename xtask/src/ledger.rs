@@ -223,7 +223,7 @@ impl Ledger {
     /// The other wires: figures, so that a change of them shows, and one comparison.
     fn others(&mut self, programs: &Programs) -> Done<String> {
         let headings =
-            ["per call", "connections × callers", "instructions", "allocations", "calls"];
+            ["per call", "connections × callers", "instructions", "allocations", "system calls"];
         let mut table = Table::new(&headings);
         let (mut ours, mut other) = (f64::NAN, f64::NAN);
         for (load, sides) in OTHERS {
