@@ -144,7 +144,7 @@ fn detector(programs: &Programs) -> Done<(String, f64)> {
         table.row(vec![name.to_owned(), format!("{ns:.1}")]);
         worst = worst.max(ns);
     }
-    let text = "The shortest of five runs of `bench/detect`, which asks for every protocol.";
+    let text = "The shortest of many runs of `bench/detect`, which asks for every protocol.";
     Ok((format!("\n## Telling protocols apart\n\n{text}\n\n{}", table.to_markdown()), worst))
 }
 
