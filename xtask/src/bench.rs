@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: CPU time and latency of a call, side by side with Go's rpcx and net/rpc, with
-//! hyper and with bare sockets. Everyone runs in every round, and each round begins with another
-//! one, so that what the machine does meanwhile hits all alike. Trust ratios of CPU time first,
-//! calls per second second, the p99 hardly.
+//! `cargo xtask bench`: CPU time and latency of a call, side by side with Go's rpcx and net/rpc,
+//! with hyper and with bare sockets. Everyone runs in every round, and each round begins with
+//! another one, so that what the machine does meanwhile hits all alike. Trust ratios of CPU time
+//! first, calls per second second, the p99 hardly.
 
 mod section;
 
@@ -144,7 +144,7 @@ fn detector(programs: &Programs) -> Done<(String, f64)> {
         table.row(vec![name.to_owned(), format!("{ns:.1}")]);
         worst = worst.max(ns);
     }
-    let text = "The shortest of five runs of `bench/detect`, which asks for every protocol.";
+    let text = "The shortest of many runs of `bench/detect`, which asks for every protocol.";
     Ok((format!("\n## Telling protocols apart\n\n{text}\n\n{}", table.to_markdown()), worst))
 }
 

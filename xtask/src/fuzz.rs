@@ -11,9 +11,11 @@ use crate::{
     target,
 };
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -28,6 +30,8 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
 
 /// Longer inputs reach no limit that shorter ones do not.
 const INPUT_BYTES: usize = 16 * 1024;
+/// Longer inputs do not become seeds.
+const SEED_BYTES: u64 = 4096;
 const MEMORY_MIB: usize = 1024;
 /// One input may take so long: far more than any should.
 const INPUT_SECONDS: usize = 10;
@@ -110,29 +114,28 @@ fn build() -> Done<PathBuf> {
 fn all_of(programs: &Path, options: &Options) -> Done {
     let Options { seconds, jobs, targets, .. } = options;
     println!("fuzzing {} targets, {seconds} s each, {jobs} at a time", targets.len());
+    let queue = Mutex::new(targets.iter());
+    let ended = Mutex::new(BTreeMap::new());
+    let work = || {
+        // Taken in a statement of its own: the lock must not be held while a target runs.
+        let next = || queue.lock().ok()?.next();
+        while let Some(name) = next() {
+            let run = one(programs, name, *seconds).map_err(|error| error.to_string());
+            if let Err(error) = &run {
+                println!("{name}: {error}");
+            }
+            if let Ok(mut ended) = ended.lock() {
+                ended.insert(name.as_str(), run);
+            }
+        }
+    };
+    thread::scope(|scope| (0..*jobs).for_each(|_| drop(scope.spawn(work))));
     let mut table = Table::new(&["target", "inputs", "edges", "features", "kept"]);
     let mut failed = Vec::new();
-    for group in targets.chunks(*jobs) {
-        let runs: Vec<Done<Figures>> = thread::scope(|scope| {
-            let run = |name: &'_ String| {
-                let name = name.clone();
-                scope.spawn(move || one(programs, &name, *seconds).map_err(text))
-            };
-            let threads: Vec<_> = group.iter().map(run).collect();
-            let end = |run: thread::ScopedJoinHandle<'_, Result<Figures, String>>| {
-                let ended = run.join().unwrap_or_else(|_| Err("its thread panicked".to_owned()));
-                ended.map_err(Into::into)
-            };
-            threads.into_iter().map(end).collect()
-        });
-        for (name, run) in group.iter().zip(runs) {
-            match run {
-                Ok(figures) => table.row(figures.row(name)),
-                Err(error) => {
-                    println!("{name}: {error}");
-                    failed.push(name.as_str());
-                }
-            }
+    for (name, run) in ended.into_inner().unwrap_or_default() {
+        match run {
+            Ok(figures) => table.row(figures.row(name)),
+            Err(_) => failed.push(name),
         }
     }
     print!("{}", table.to_markdown());
@@ -140,11 +143,6 @@ fn all_of(programs: &Path, options: &Options) -> Done {
         [] => Ok(()),
         failed => Err(format!("findings in {}; see fuzz/artifacts", failed.join(", ")).into()),
     }
-}
-
-/// Errors do not cross threads, their texts do.
-fn text(error: Box<dyn std::error::Error>) -> String {
-    error.to_string()
 }
 
 /// How far a run came.
@@ -238,13 +236,15 @@ fn minimise(programs: &Path, name: &str, most: usize) -> Done {
     for entry in fs::read_dir(&found)? {
         let entry = entry?;
         let path = seeds.join(entry.file_name());
-        if !path.exists() {
+        if !path.exists() && entry.metadata()?.len() <= SEED_BYTES {
             news.push((entry.metadata()?.len(), entry.path(), path));
         }
     }
+    // Small ones and long ones alike.
     news.sort();
     let (all, kept) = (news.len(), news.len().min(most));
-    for (_, from, to) in news.into_iter().take(most) {
+    for at in 0..kept {
+        let (_, from, to) = &news[at * all / kept];
         fs::copy(from, to)?;
     }
     println!("{name}: {kept} of {all} inputs added to the seeds");

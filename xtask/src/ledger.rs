@@ -228,7 +228,7 @@ impl Ledger {
     /// The other wires: figures, so that a change of them shows, and one comparison.
     fn others(&mut self, programs: &Programs) -> Done<String> {
         let headings =
-            ["per call", "connections × callers", "instructions", "allocations", "calls"];
+            ["per call", "connections × callers", "instructions", "allocations", "system calls"];
         let mut table = Table::new(&headings);
         let (mut ours, mut other) = (f64::NAN, f64::NAN);
         for (load, sides) in OTHERS {
@@ -327,9 +327,9 @@ other one natively. Each figure is a run of 9,000 calls minus one of 3,000, divi
 Instructions are those in user space.";
 
 const OTHERS_TEXT: &str = "\
-The same of other wires, counted the same way: `Arith.Multiply` over net/rpc (gob) and JSON-RPC 1.0,
-and `POST /Arith/Mul` with plain JSON, by a raw client with one request at a time on each connection,
-against a server on hyper and serde_json that does the same.";
+The same of other wires, counted the same way: `Arith.Multiply` over net/rpc (gob) and JSON-RPC
+1.0, and `POST /Arith/Mul` with plain JSON, by a raw client with one request at a time on each
+connection, beside a server on hyper and serde_json that does the same.";
 
 const CODECS_TEXT: &str = "\
 Instructions per message, by callgrind, of `bench/codec`: a run of 600 minus one of 100, divided by

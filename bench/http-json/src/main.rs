@@ -1,7 +1,7 @@
-//! `http-json client|hyper-server`: plain JSON over HTTP/1.1 keep-alive, `POST /Arith/Mul`. The client
-//! is a raw closed loop, one connection and one request at a time for each caller; it knows of HTTP
-//! what it needs to find the end of an answer, so that it costs as little as can be. The server is
-//! what hyper's own guide shows, with serde_json for the bodies.
+//! `http-json client|hyper-server`: plain JSON over HTTP/1.1 keep-alive, `POST /Arith/Mul`. The
+//! client is a raw closed loop, one connection and one request at a time for each caller; it knows
+//! of HTTP what it needs to find the end of an answer, so that it costs as little as can be. The
+//! server is what hyper's own guide shows, with serde_json for the bodies.
 
 mod client;
 mod hyper_server;

@@ -1,5 +1,5 @@
-//! One table of `cargo xtask bench`: who takes part, with how many connections and callers, and what
-//! is wanted of us.
+//! One table of `cargo xtask bench`: who takes part, with how many connections and callers, and
+//! what is wanted of us.
 
 use super::{Options, Programs};
 use crate::{

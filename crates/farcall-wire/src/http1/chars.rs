@@ -76,6 +76,20 @@ fn zeros(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGH
 }
 
+/// Turns letters of ASCII text to lower case where they stand, eight at once.
+#[inline]
+pub(super) fn lower(text: &mut [u8]) {
+    let (words, rest) = text.as_chunks_mut::<8>();
+    for bytes in words {
+        let word = u64::from_le_bytes(*bytes);
+        // The high bit of a byte: it is `A` or above, and not above `Z`. Text has none of its own.
+        let plain = word & !HIGH;
+        let upper = (plain + ONES * (0x80 - 0x41)) & !(plain + ONES * (0x80 - 0x5b)) & !word & HIGH;
+        *bytes = (word | upper >> 2).to_le_bytes();
+    }
+    rest.make_ascii_lowercase();
+}
+
 /// Where a byte stands first, looked for in eight at once.
 #[inline]
 pub(super) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
@@ -111,6 +125,17 @@ mod tests {
                 }
                 assert_eq!(has_control(&bytes), bytes.iter().any(|b| is_control(*b)));
             }
+        }
+    }
+
+    #[test]
+    fn letters_become_small() {
+        let all: Vec<u8> = (0..=255).collect();
+        for start in 0..20 {
+            let (mut ours, mut want) = (all[start..].to_vec(), all[start..].to_vec());
+            lower(&mut ours);
+            want.make_ascii_lowercase();
+            assert_eq!(ours, want);
         }
     }
 

@@ -6,7 +6,7 @@
 //! refuses: two readers that repair differently are how requests are smuggled.
 
 use super::Broken;
-use super::chars::{find, has_control, is_control, is_in_host, is_in_uri};
+use super::chars::{find, has_control, is_control, is_in_host, is_in_uri, lower};
 use farcall_core::Limits;
 use std::ops::Range;
 
@@ -108,6 +108,7 @@ impl Lines {
 
     /// The next line among the first `limit` bytes, without its end; whether a carriage return was
     /// there. The error: there is none, and no room for more.
+    #[inline]
     pub(super) fn next(
         &mut self,
         input: &[u8],
@@ -191,7 +192,7 @@ impl Reader {
     /// Takes note of one field line.
     fn field(&mut self, input: &mut [u8], line: Range<usize>) -> Result<(), Broken> {
         let (name, value) = split(&input[line.clone()])?;
-        input[line.start..line.start + name].make_ascii_lowercase();
+        lower(&mut input[line.start..line.start + name]);
         let name = &input[line.start..line.start + name];
         let range = line.start + value.start..line.start + value.end;
         let value = &input[range.clone()];
@@ -279,18 +280,18 @@ impl Reader {
 /// the fields do.
 #[inline]
 fn request_line(line: &[u8], at: usize, next: usize) -> Result<Head, Broken> {
-    let mut parts = line.split(|b| *b == b' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
+    let after_space = |text: &'_ [u8]| find(text, b' ').map(|at| at + 1);
+    let target_at = after_space(line).ok_or(Broken::RequestLine)?;
+    let (method, rest) = (&line[..target_at - 1], &line[target_at..]);
+    let version_at = after_space(rest).ok_or(Broken::RequestLine)?;
+    let (target, version) = (&rest[..version_at - 1], &rest[version_at..]);
+    if after_space(version).is_some() {
         return Err(Broken::RequestLine);
-    };
-    if method.is_empty() || !method.iter().all(|b| is_token(*b)) {
-        return Err(Broken::Method);
     }
-    let Some((_, method)) = METHODS.iter().find(|(m, _)| m.strip_suffix(b" ") == Some(method))
-    else {
-        return Err(Broken::MethodUnknown);
+    let known = METHODS.iter().find(|(m, _)| m.strip_suffix(b" ") == Some(method));
+    let Some((_, method)) = known else {
+        let is_one = !method.is_empty() && method.iter().all(|b| is_token(*b));
+        return Err(if is_one { Broken::MethodUnknown } else { Broken::Method });
     };
     let minor = match version {
         b"HTTP/1.1" => 1,
@@ -300,7 +301,7 @@ fn request_line(line: &[u8], at: usize, next: usize) -> Result<Head, Broken> {
         }
         _ => return Err(Broken::RequestLine),
     };
-    let target_at = at + line.len() - version.len() - 1 - target.len();
+    let target_at = at + target_at;
     let path = path(*method, target)?;
     Ok(Head {
         method: *method,
@@ -411,26 +412,22 @@ fn is_encoded(target: &[u8]) -> bool {
 
 /// A host and perhaps a port, or nothing.
 fn is_host(value: &[u8]) -> bool {
-    let name_end = match value.first() {
-        Some(b'[') => value.iter().position(|b| *b == b']').map(|at| at + 1),
-        _ => value.iter().position(|b| *b == b':').or(Some(value.len())),
-    };
-    let Some((name, port)) = name_end.and_then(|end| value.split_at_checked(end)) else {
-        return false;
-    };
-    let name_is_good = match name {
-        [b'[', address @ .., b']'] => {
-            !address.is_empty()
-                && address.iter().all(|b| b.is_ascii_hexdigit() || b":.".contains(b))
+    let name = match value.first() {
+        Some(b'[') => {
+            let in_address = |b: &u8| b.is_ascii_hexdigit() || b":.".contains(b);
+            let end = value[1..].iter().position(|b| !in_address(b)).map(|at| at + 1);
+            match end.filter(|end| *end > 1 && value[*end] == b']') {
+                Some(end) => end + 1,
+                None => return false,
+            }
         }
-        name => name.iter().all(|b| is_in_host(*b)),
+        _ => value.iter().position(|b| !is_in_host(*b)).unwrap_or(value.len()),
     };
-    let port_is_good = match port {
+    match &value[name..] {
         [] => true,
-        [b':', digits @ ..] => !name.is_empty() && digits.iter().all(u8::is_ascii_digit),
+        [b':', digits @ ..] => name > 0 && digits.iter().all(u8::is_ascii_digit),
         _ => false,
-    };
-    name_is_good && port_is_good
+    }
 }
 
 /// Digits and nothing else, within range.
