@@ -8,4 +8,5 @@ mod go_peer;
 mod jsonrpc;
 mod jsonrpc2;
 mod netrpc;
+mod plain;
 mod we_call_go;
