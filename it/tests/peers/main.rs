@@ -1,6 +1,7 @@
 //! The integration tests against real peers that nobody here wrote. `cargo xtask peers` builds the
 //! peers and runs these; a missing peer is a failure.
 
+mod browser;
 mod codec;
 mod gob;
 mod go_calls_us;

@@ -127,7 +127,7 @@ async fn a_drained_server_shuts_gos_clients_down() {
         assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("called"));
         running.stop();
         let last = lines.next_line().await.expect("a line");
-        let expected = "answered 50, then: connection is shut down";
+        let expected = "answered 50, then: Arith.Mul: connection is shut down";
         assert_eq!(last.as_deref(), Some(expected), "{codec}");
         assert!(client.wait().await.expect("it ends").success());
     }
