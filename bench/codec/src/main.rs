@@ -1,19 +1,26 @@
-//! `codec <who> <op> <iterations>`: encodes or decodes rpcx's 581-byte benchmark message.
+//! `codec <who> <op> <iterations>`: encodes or decodes rpcx's 581-byte benchmark message, or with
+//! `-tiny` behind `who` two small numbers. `codec sizes` prints how many bytes each takes.
 //!
 //! Made for counting: run it under `valgrind --tool=callgrind` with two numbers of iterations; the
 //! difference divided by the difference is instructions per message, start-up excluded. Encoding
-//! appends to one reused buffer; decoding makes owned strings, for everyone.
+//! appends to one reused buffer; decoding makes owned strings, for everyone. gob is measured on a
+//! stream whose types are known, with the length and the type in front of each value; raw is the
+//! protobuf, handed through.
 
+mod gob;
 mod message;
 
 use bytes::Bytes;
-use farcall_core::{Bounds, Format};
+use farcall_core::{Bounds, Format, Put, Take};
 use prost::Message as _;
 use serde::Serialize as _;
 use std::hint::black_box;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if args == ["sizes"] {
+        return sizes();
+    }
     let [who, op, iterations] = &args[..] else {
         eprintln!(
             "usage: codec <ours-protobuf|prost|ours-json|serde_json|ours-msgpack|rmp-serde> \
@@ -24,12 +31,13 @@ fn main() {
     let iterations: usize = iterations.parse().expect("a number of iterations");
     check();
     match (who.as_str(), op.as_str()) {
-        ("ours-protobuf", "encode") => ours_encode(Format::Protobuf, iterations),
-        ("ours-protobuf", "decode") => ours_decode(Format::Protobuf, iterations),
-        ("ours-json", "encode") => ours_encode(Format::Json, iterations),
-        ("ours-json", "decode") => ours_decode(Format::Json, iterations),
-        ("ours-msgpack", "encode") => ours_encode(Format::MsgPack, iterations),
-        ("ours-msgpack", "decode") => ours_decode(Format::MsgPack, iterations),
+        (who, op) if who.starts_with("ours-") => {
+            let name = who.trim_start_matches("ours-");
+            match name.strip_suffix("-tiny") {
+                Some(name) => ours_on(&message::tiny(), name, op, iterations),
+                None => ours_on(&message::ours(), name, op, iterations),
+            }
+        }
         ("prost", "encode") => {
             let value = message::for_prost();
             encode(iterations, |out| black_box(&value).encode(out).expect("encodes"));
@@ -84,32 +92,54 @@ fn decode<T>(iterations: usize, mut one: impl FnMut() -> T) {
     }
 }
 
-fn ours(format: Format) -> Bytes {
+fn body(format: Format, value: &impl Put) -> Bytes {
     let mut out = Vec::new();
-    farcall_wire::format::encode(format, &message::ours(), Bounds::default(), &mut out)
-        .expect("encodes");
+    farcall_wire::format::encode(format, value, Bounds::default(), &mut out).expect("encodes");
     out.into()
 }
 
-fn ours_encode(format: Format, iterations: usize) {
-    let value = message::ours();
+fn ours(format: Format) -> Bytes {
+    body(format, &message::ours())
+}
+
+fn ours_on<T: Put + Take>(value: &T, name: &str, op: &str, iterations: usize) {
+    let format = Format::from_name(name).expect("a format");
+    match (format, op) {
+        (Format::Gob, "encode") => gob::encode(value, |one| encode(iterations, one)),
+        (Format::Gob, "decode") => gob::decode::<T>(value, |one| decode(iterations, one)),
+        (Format::Raw, "encode") => ours_encode(format, &body(Format::Protobuf, value), iterations),
+        (Format::Raw, "decode") => {
+            ours_decode::<Bytes>(format, &body(Format::Protobuf, value), iterations)
+        }
+        (_, "encode") => ours_encode(format, value, iterations),
+        (_, "decode") => ours_decode::<T>(format, &body(format, value), iterations),
+        (_, op) => panic!("no such measurement: {op}"),
+    }
+}
+
+fn ours_encode(format: Format, value: &impl Put, iterations: usize) {
     encode(iterations, |out| {
-        farcall_wire::format::encode(format, black_box(&value), Bounds::default(), out)
+        farcall_wire::format::encode(format, black_box(value), Bounds::default(), out)
             .expect("encodes");
     });
 }
 
-fn ours_decode(format: Format, iterations: usize) {
-    let body = ours(format);
+fn ours_decode<T: Take>(format: Format, body: &Bytes, iterations: usize) {
     decode(iterations, || {
-        farcall_wire::format::decode::<message::Bench>(
-            format,
-            black_box(&body),
-            None,
-            Bounds::default(),
-        )
-        .expect("decodes")
+        farcall_wire::format::decode::<T>(format, black_box(body), None, Bounds::default())
+            .expect("decodes")
     });
+}
+
+/// One line for each format: its name, the bytes of the big message and of the small one. For gob
+/// two more: what the first message of a stream takes on top.
+fn sizes() {
+    for format in [Format::Protobuf, Format::MsgPack, Format::Json] {
+        let (big, tiny) = (body(format, &message::ours()), body(format, &message::tiny()));
+        println!("{format} {} {}", big.len(), tiny.len());
+    }
+    let (big, tiny) = (gob::sizes(&message::ours()), gob::sizes(&message::tiny()));
+    println!("gob {} {} {} {}", big.0, tiny.0, big.1, tiny.1);
 }
 
 /// Everyone writes the same bytes; otherwise the comparison would mean nothing.

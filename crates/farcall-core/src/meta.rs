@@ -43,6 +43,20 @@ impl Meta {
         found
     }
 
+    /// The value of a key that comes exactly once: what two readers might read differently is none.
+    pub fn only(&self, key: &str) -> Option<&[u8]> {
+        let (mut found, mut count) = (None, 0);
+        (self.walk)(&self.block, &mut |k, v| {
+            if k == key.as_bytes() {
+                // Walks lend values for the time of this call; where they lie is known.
+                let start = (v.as_ptr() as usize).wrapping_sub(self.block.as_ptr() as usize);
+                (found, count) = (Some(start..start.wrapping_add(v.len())), count + 1);
+            }
+            true
+        });
+        found.filter(|_| count == 1).and_then(|range| self.block.get(range))
+    }
+
     /// All names and values, in the order they came; invalid UTF-8 is replaced.
     pub fn pairs(&self) -> Vec<(String, String)> {
         let mut pairs = Vec::new();

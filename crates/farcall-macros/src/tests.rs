@@ -1,6 +1,6 @@
 //! Mistakes get a message of ours; what is right expands to Rust.
 
-use crate::{message, service};
+use crate::{fault, message, service};
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -402,4 +402,35 @@ fn services_expand() {
             trait Nothing {}
         ),
     );
+}
+
+#[test]
+fn errors_that_travel() {
+    macro_rules! bad_fault {
+        ({ $($input:tt)* } => $($text:literal),+) => {
+            refused(fault::expand(quote!($($input)*)), &[$($text),+])
+        };
+    }
+    bad_fault!({ struct E; } => "the variants of an enum");
+    bad_fault!({ enum E<T> { #[fault(NotFound)] A(T) } } => "no type parameters");
+    bad_fault!({ enum E { A } } => "give `A` a code");
+    bad_fault!({ #[fault(NotFound)] enum E { A } } => "stands at the variants");
+    bad_fault!({ enum E { #[fault("text")] A } } => "the code comes first");
+    bad_fault!({ enum E { #[fault(Missing, "text")] A } } => "`Missing` is not a code (known: `C");
+    bad_fault!({ enum E { #[fault(NotFound, "a", "b")] A } } => "all there is to say");
+    bad_fault!({ enum E { #[fault(NotFound)] #[fault(NotFound)] A } } => "given twice");
+    bad_fault!({ enum E { #[fault(NotFound, "{b}")] A { a: u8 } } } => "`{b}` names no field");
+    bad_fault!({ enum E { #[fault(NotFound, "{a:?}")] A { a: u8 } } } => "`{a:?}` names no field");
+    bad_fault!({ enum E { #[fault(NotFound, "a}")] A } } => "without its `{`");
+    bad_fault!({ enum E { #[fault(NotFound, "a")] A, #[fault(NotFound)] B } } => "give this one");
+    let good = quote!(
+        enum E {
+            #[fault(NotFound, "no {a}")]
+            A { a: u8 },
+            #[fault(Aborted, "b")]
+            B,
+        }
+    );
+    let tokens = fault::expand(good).unwrap_or_else(|e| panic!("{e}"));
+    syn::parse2::<syn::File>(tokens.clone()).unwrap_or_else(|e| panic!("{e}: {tokens}"));
 }

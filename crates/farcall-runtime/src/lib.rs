@@ -16,8 +16,10 @@ pub mod net;
 pub mod server;
 mod target;
 
-pub use client::{Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient};
+pub use client::{Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient, Started};
+pub use net::Peer;
 pub use server::{
-    Bound, Cx, Memory, MethodInfo, Methods, Server, Service, ShutdownHandle, block_on,
+    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Memory, MethodInfo, Methods, Moments,
+    Outcome, Plugin, Server, Service, ShutdownHandle, Token, Verdict, block_on,
 };
 pub use target::{Address, Listen, Target};

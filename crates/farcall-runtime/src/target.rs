@@ -1,8 +1,13 @@
 //! One URL shape everywhere: `PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method[?option=value…]` for
-//! calls, `TRANSPORT://HOST:PORT` for listening.
+//! calls, `TRANSPORT://HOST:PORT` for listening. Transports are `tcp`, which may be left out,
+//! `mem`, and `http`: requests for JSON-RPC, a tunnel behind `CONNECT` for rpcx and net/rpc, with
+//! `?path=/…` where the server does not have it at the usual path.
 
 use farcall_core::Status;
-use farcall_wire::{Protocol, sniff};
+use farcall_wire::{
+    OverHttp, Place, Protocol, Tunnel,
+    sniff::{self, Spoken},
+};
 use std::fmt;
 
 /// Where and how to call.
@@ -16,6 +21,10 @@ pub struct Target {
     pub service: Option<String>,
     /// The method in the path, if any.
     pub method: Option<String>,
+    /// Where on the server, with `+http`: `?path=/…`. `None`: where the protocol usually is.
+    pub path: Option<String>,
+    /// The tunnel that the protocol goes through, if it goes through one.
+    pub tunnel: Option<Tunnel>,
 }
 
 /// Where a server is.
@@ -53,6 +62,21 @@ fn bad(url: &str, why: impl fmt::Display) -> Status {
 }
 
 impl Target {
+    /// A target that is a stream of the caller's.
+    pub(crate) fn given(protocol: &'static dyn Protocol) -> Target {
+        let address = Address::Given;
+        Target { protocol, address, service: None, method: None, path: None, tunnel: None }
+    }
+
+    /// What the wire may tell the server of it.
+    pub(crate) fn place(&self) -> Place<'_> {
+        let host = match &self.address {
+            Address::Tcp(address) => address,
+            Address::Memory(_) | Address::Given => "localhost",
+        };
+        Place { host, path: self.path.as_deref() }
+    }
+
     /// Reads a target URL. Errors name what is wrong with it.
     pub fn parse(url: &str) -> Result<Target, Status> {
         let Some((scheme, rest)) = url.split_once("://") else {
@@ -69,44 +93,59 @@ impl Target {
             return Err(bad(url, format!("the {} client is not built yet", protocol.name())));
         }
         let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
-        let mut protocol = protocol;
+        let (mut protocol, mut path) = (protocol, None);
         for option in options.split('&').filter(|o| !o.is_empty()) {
             let (key, value) = option.split_once('=').unwrap_or((option, ""));
+            if key == "path" && transport == "http" {
+                path = Some(http_path(value).map_err(|why| bad(url, why))?);
+                continue;
+            }
             protocol = protocol.with_option(key, value).ok_or_else(|| {
                 let name = protocol.name();
                 bad(url, format!("option `{key}` is not built for {name}, or not as `{value}`"))
             })?;
         }
-        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, names) = rest.split_once('/').unwrap_or((rest, ""));
+        let mut tunnel = None;
         let address = match transport {
-            "tcp" => Address::Tcp(host_and_port(host).map_err(|why| bad(url, why))?),
+            "tcp" | "http" => Address::Tcp(host_and_port(host).map_err(|why| bad(url, why))?),
             "mem" if host.is_empty() => return Err(bad(url, "it names no memory listener")),
             "mem" => Address::Memory(host.to_owned()),
             other => {
-                let why = format!("transport `{other}` is not built; built: tcp, mem");
+                let why = format!("transport `{other}` is not built; built: tcp, http, mem");
                 return Err(bad(url, why));
             }
         };
-        let mut parts = path.split('/').filter(|part| !part.is_empty()).map(str::to_owned);
+        if transport == "http" {
+            match protocol.over_http() {
+                Some(OverHttp::Requests(by_requests)) => protocol = by_requests,
+                Some(OverHttp::Tunnel(through)) => tunnel = Some(through),
+                None => {
+                    let name = protocol.name();
+                    return Err(bad(url, format!("{name} does not go over transport `http`")));
+                }
+            }
+        }
+        let mut parts = names.split('/').filter(|part| !part.is_empty()).map(str::to_owned);
         let (service, method) = (parts.next(), parts.next());
         if parts.next().is_some() {
             return Err(bad(url, "the path has more than Service/Method"));
         }
-        Ok(Target { protocol, address, service, method })
+        Ok(Target { protocol, address, service, method, path, tunnel })
     }
 }
 
-/// Where to listen.
+/// Where to listen, and what to speak there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// `tcp://HOST:PORT`; port 0 takes a free one.
-    Tcp(String),
-    /// `mem://NAME`
-    Memory(String),
+pub struct Listen {
+    pub(crate) address: Address,
+    /// All that the server speaks, unless the URL names fewer.
+    pub(crate) spoken: Option<Spoken>,
 }
 
 impl Listen {
-    /// Reads a URL to listen on.
+    /// Reads a URL to listen on: `tcp://HOST:PORT` (port 0 takes a free one) or `mem://NAME`, with
+    /// `?speak=rpcx,http` where not all that the server speaks is to be spoken.
     pub fn parse(url: &str) -> Result<Listen, Status> {
         let wrong = |why: String| {
             Status::invalid_argument(format!("cannot listen on `{url}`: {why}"))
@@ -115,13 +154,44 @@ impl Listen {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(wrong("it has no `://`".to_owned()));
         };
+        let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
         let rest = rest.trim_end_matches('/');
-        match scheme {
-            "tcp" => Ok(Listen::Tcp(host_and_port(rest).map_err(|why| wrong(why.to_owned()))?)),
-            "mem" if !rest.is_empty() => Ok(Listen::Memory(rest.to_owned())),
-            "mem" => Err(wrong("it names no memory listener".to_owned())),
-            other => Err(wrong(format!("transport `{other}` is not built; built: tcp, mem"))),
+        let address = match scheme {
+            "tcp" => Address::Tcp(host_and_port(rest).map_err(|why| wrong(why.to_owned()))?),
+            "mem" if !rest.is_empty() => Address::Memory(rest.to_owned()),
+            "mem" => return Err(wrong("it names no memory listener".to_owned())),
+            other => {
+                return Err(wrong(format!("transport `{other}` is not built; built: tcp, mem")));
+            }
+        };
+        let mut spoken = None;
+        for option in options.split('&').filter(|option| !option.is_empty()) {
+            spoken = match option.split_once('=') {
+                Some(("speak", names)) => Some(speak(names.split(',')).map_err(wrong)?),
+                _ => return Err(wrong(format!("option `{option}` is not built; built: speak"))),
+            };
         }
+        Ok(Listen { address, spoken })
+    }
+}
+
+/// The protocols of these names; an error says what is wrong with them.
+pub(crate) fn speak<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<Spoken, String> {
+    let spoken = Spoken::named(names).map_err(|name| {
+        let built: Vec<_> = sniff::PROTOCOLS.iter().map(|protocol| protocol.name()).collect();
+        format!("protocol `{name}` is not built; built: {}", built.join(", "))
+    })?;
+    match spoken.protocols().next() {
+        Some(_) => Ok(spoken),
+        None => Err("it speaks no protocol".to_owned()),
+    }
+}
+
+/// A path that may stand in the first line of a request as it is.
+fn http_path(text: &str) -> Result<String, &'static str> {
+    match text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+        true => Ok(text.to_owned()),
+        false => Err("the option `path` is not a path: /_rpcx_, others percent-encoded"),
     }
 }
 
@@ -153,11 +223,35 @@ mod tests {
         {
             assert_eq!(Target::parse(url).expect(url).protocol.name(), "jsonrpc");
         }
+        for (url, protocol, path, tunnel) in [
+            ("http://h:1/Arith/Mul", "http", None, None),
+            ("http+mem://here/Arith/Mul", "http", None, None),
+            ("jsonrpc+http://h:1/a/b", "jsonrpc", None, None),
+            ("jsonrpc+http://h:1?path=/rpc&version=1", "jsonrpc", Some("/rpc"), None),
+            ("rpcx+http://h:1", "rpcx", None, Some("/_rpcx_")),
+            ("netrpc+http://h:1?path=/x/y", "netrpc", Some("/x/y"), Some("/_goRPC_")),
+        ] {
+            let target = Target::parse(url).expect(url);
+            assert_eq!((target.protocol.name(), target.path.as_deref()), (protocol, path), "{url}");
+            assert_eq!(target.tunnel.map(|tunnel| tunnel.path), tunnel, "{url}");
+        }
+        let in_order = |url| Target::parse(url).expect(url).protocol.in_flight();
+        assert_eq!(in_order("jsonrpc+http://h:1?version=1"), Some(1));
+        assert_eq!(in_order("jsonrpc://h:1?version=1"), None);
         for (url, why) in [
             ("127.0.0.1:1", "no `://`"),
             ("smtp://h:1", "protocol `smtp` is not built"),
-            ("http://h:1/Arith/Mul", "the http client is not built yet"),
-            ("rpcx+quic://h:1", "transport `quic` is not built"),
+            ("rpcx+quic://h:1", "transport `quic` is not built; built: tcp, http, mem"),
+            ("rpcx+ws://h:1", "transport `ws` is not built"),
+            ("rpcx+kcp://h:1", "transport `kcp` is not built"),
+            ("rpcx+tls://h:1", "transport `tls` is not built"),
+            ("rpcx+unix://%2Frun%2Fx", "transport `unix` is not built"),
+            ("http+http://h:1", "http does not go over transport `http`"),
+            ("rpcx://h:1?path=/x", "option `path` is not built for rpcx"),
+            ("rpcx+http://h:1?path=x", "`path` is not a path"),
+            ("rpcx+http://h:1?path=", "`path` is not a path"),
+            ("rpcx+http://h:1?path=/a b", "`path` is not a path"),
+            ("rpcx+http://h:1?path=/a\r\nb", "`path` is not a path"),
             ("rpcx://h", "no port"),
             ("rpcx://:1", "no host"),
             ("rpcx://::1:1", "in brackets"),
@@ -168,6 +262,28 @@ mod tests {
             ("jsonrpc://h:1?version=3", "not as `3`"),
         ] {
             let status = Target::parse(url).expect_err(url);
+            assert!(status.text().contains(why), "{status}");
+        }
+    }
+
+    #[test]
+    fn listeners() {
+        let listen = Listen::parse("tcp://[::1]:0?speak=rpcx,http").expect("a good one");
+        assert_eq!(listen.address, Address::Tcp("[::1]:0".into()));
+        assert_eq!(format!("{:?}", listen.spoken), "Some({\"rpcx\", \"http\"})");
+        assert_eq!(Listen::parse("mem://here").expect("a good one").spoken, None);
+        for (url, why) in [
+            ("127.0.0.1:1", "no `://`"),
+            ("tcp://h", "no port"),
+            ("quic://h:1", "transport `quic`"),
+            ("mem://", "no memory listener"),
+            ("tcp://h:1?speak=smtp", "protocol `smtp` is not built; built: rpcx"),
+            ("tcp://h:1?speak=", "protocol `` is not built"),
+            ("tcp://h:1?speak=rpcx,", "protocol `` is not built"),
+            ("tcp://h:1?speak", "option `speak`"),
+            ("tcp://h:1?ca=f", "option `ca=f`"),
+        ] {
+            let status = Listen::parse(url).expect_err(url);
             assert!(status.text().contains(why), "{status}");
         }
     }

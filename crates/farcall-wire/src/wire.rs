@@ -20,6 +20,21 @@ pub trait Protocol: Send + Sync + 'static {
     fn carries_meta(&self) -> bool {
         true
     }
+    /// The name of the metadata that carries a caller's credentials; none where the protocol has no
+    /// place for them.
+    fn auth_key(&self) -> Option<&'static str> {
+        None
+    }
+    /// What stands there for this token.
+    fn auth_value(&self, token: &str) -> String {
+        token.to_owned()
+    }
+    /// What is answered to these first bytes where this protocol is built and not spoken; empty if
+    /// it cannot be said.
+    fn turn_away(&self, first: &[u8], text: &str) -> Vec<u8> {
+        let _ = (first, text);
+        Vec::new()
+    }
     /// The protocol as an option of a target wants it; none if there is no such option.
     fn with_option(&self, key: &str, value: &str) -> Option<&'static dyn Protocol> {
         let _ = (key, value);
@@ -27,10 +42,56 @@ pub trait Protocol: Send + Sync + 'static {
     }
     /// A state machine for one end of one connection.
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire>;
+    /// The client's end of a connection to this place. For protocols that name it to their peer.
+    fn open_to(&self, place: &Place<'_>, limits: &Limits) -> Box<dyn Wire> {
+        let _ = place;
+        self.open(Side::Client, limits)
+    }
     /// Whether the client's side is built: targets of a protocol without one are refused by name.
     fn has_client(&self) -> bool {
         true
     }
+    /// Whether bodies may have this format.
+    fn carries(&self, format: Format) -> bool {
+        format == self.default_format() || self.carries_meta() && format != Format::Gob
+    }
+    /// How many calls one connection may have in flight: for protocols whose answers come in the
+    /// order of the calls, so that one slow call delays all that follow. `None`: as many as
+    /// `Limits::calls_in_flight` says.
+    fn in_flight(&self) -> Option<usize> {
+        None
+    }
+    /// How the protocol goes over HTTP, for targets with `+http`; none if it does not.
+    fn over_http(&self) -> Option<OverHttp> {
+        None
+    }
+}
+
+/// What a client's wire may tell its peer of the target.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// `HOST:PORT` as the target has it; `localhost` for what is no address.
+    pub host: &'a str,
+    /// `?path=…`, where the target has one.
+    pub path: Option<&'a str>,
+}
+
+/// How a protocol goes over HTTP.
+#[derive(Clone, Copy)]
+pub enum OverHttp {
+    /// Each call is a request of its own. This protocol makes them.
+    Requests(&'static dyn Protocol),
+    /// A tunnel: the protocol as it is, behind `CONNECT`.
+    Tunnel(Tunnel),
+}
+
+/// What Go's servers want to be asked before they speak net/rpc or rpcx on a port of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// The path that is asked for unless the target names another.
+    pub path: &'static str,
+    /// The status and its text that must come back: `200 Connected to rpcx`.
+    pub status: &'static str,
 }
 
 /// What a protocol says of a connection's first bytes.
@@ -100,6 +161,12 @@ pub trait Wire: Send {
         false
     }
 
+    /// The peer has said its last: what only the end of the stream completes is found now. On a
+    /// client.
+    fn ended(&mut self, events: &mut Vec<Event>) {
+        let _ = events;
+    }
+
     /// Asked after [`feed`](Wire::feed) gave an error: whether the calls that were found before
     /// are still to be answered, and all of it read by the peer, before the connection closes.
     fn closing(&self) -> bool {
@@ -148,6 +215,10 @@ pub struct Unknown {
     pub service: Str,
     /// The method as the peer wrote it; invalid UTF-8 is replaced.
     pub method: Str,
+    /// Time the caller still waits, counted from the arrival of the frame.
+    pub timeout: Option<Duration>,
+    /// What came beside the body: strangers are told nothing, not even what does not exist.
+    pub meta: Meta,
 }
 
 /// An answer, cut but not decoded.
@@ -251,6 +322,16 @@ pub enum Broken {
         /// The first bytes, at most eight.
         first: Vec<u8>,
     },
+    /// The first bytes belong to a protocol that is built and not spoken on this listener.
+    Off {
+        /// Its name.
+        name: &'static str,
+    },
+    /// The first bytes belong to a protocol that is known and not built.
+    NotBuilt {
+        /// Its name.
+        name: &'static str,
+    },
     /// rpcx was broken.
     Rpcx(rpcx::Broken),
     /// net/rpc was broken.
@@ -267,6 +348,8 @@ impl fmt::Display for Broken {
             Broken::NoProtocol { first } => {
                 write!(f, "no protocol spoken here begins with bytes {first:02x?}")
             }
+            Broken::Off { name } => write!(f, "{name} is not spoken on this listener"),
+            Broken::NotBuilt { name } => write!(f, "{name} is known here and not built"),
             Broken::Rpcx(broken) => write!(f, "rpcx: {broken}"),
             Broken::NetRpc(broken) => write!(f, "net/rpc: {broken}"),
             Broken::Http(broken) => write!(f, "http: {broken}"),

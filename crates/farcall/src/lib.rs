@@ -33,22 +33,26 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+#[doc(hidden)]
+pub mod faults;
 pub mod format;
-mod json;
+pub mod json;
 
 pub use farcall_core::{
     Bounds, Code, Compress, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
-    Status, Str, Take, Timestamp, Value, Why,
+    Status, Str, Take, Timestamp, TypedFault, Value, Why,
 };
-pub use farcall_macros::{Message, service};
+pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
-    Address, Bound, Call, CallMeta, Client, ClientBuilder, Cx, Listen, Memory, MethodInfo, Methods,
-    Oneway, Over, Server, Service, ServiceClient, ShutdownHandle, Target,
+    Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
+    Deny, Listen, Memory, MethodInfo, Methods, Moments, Oneway, Outcome, Over, Peer, Plugin,
+    Server, Service, ServiceClient, ShutdownHandle, Started, Target, Token, Verdict,
 };
 
 /// What the macros expand to. Not part of the stable API.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::faults;
     pub use farcall_core::*;
     pub use farcall_runtime::block_on;
     pub use std::sync::Arc;

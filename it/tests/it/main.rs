@@ -3,8 +3,11 @@
 mod calls;
 mod client;
 mod differential;
+mod faults;
+mod gate;
 mod hostile;
 mod http1;
+mod http_client;
 mod jsonrpc;
 mod neighbours;
 mod netrpc;

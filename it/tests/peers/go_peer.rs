@@ -58,10 +58,8 @@ pub(crate) async fn calls(
     client.args(["client", to, address]).args(flags);
     let output = client.output().await.expect("the client runs");
     let text = String::from_utf8_lossy(&output.stdout);
-    let failed: Vec<_> = text
-        .lines()
-        .filter(|line| line.starts_with("FAIL") && !excepted.contains(line))
-        .collect();
+    let failed: Vec<_> =
+        text.lines().filter(|line| line.starts_with("FAIL") && !excepted.contains(line)).collect();
     assert!(failed.is_empty(), "{name} {flags:?}\n{}", failed.join("\n"));
     let passed = text.lines().filter(|line| line.starts_with("PASS")).count();
     println!("{name} {}: {passed} cases passed", flags.join(" "));

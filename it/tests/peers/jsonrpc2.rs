@@ -8,9 +8,7 @@ use farcall::{Client, Code, Origin, Result, json};
 use farcall_cli::{
     kinds::Kinds,
     message581::BenchmarkMessage,
-    services::{
-        Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, Quotient, SleepArgs,
-    },
+    services::{Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, Quotient, SleepArgs},
 };
 use std::time::Duration;
 

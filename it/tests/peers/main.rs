@@ -3,9 +3,10 @@
 
 mod browser;
 mod codec;
-mod gob;
 mod go_calls_us;
 mod go_peer;
+mod gob;
+mod guide;
 mod jsonrpc;
 mod jsonrpc2;
 mod netrpc;

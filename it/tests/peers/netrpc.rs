@@ -2,7 +2,7 @@
 
 use crate::go_peer::{GoServer, calls_us, named};
 use bytes::Bytes;
-use farcall::{Client, Code, Origin, Result, json};
+use farcall::{Client, Code, Format, Origin, Result, Timestamp, Value, json};
 use farcall_cli::{
     kinds::Kinds,
     message581::BenchmarkMessage,
@@ -55,6 +55,47 @@ async fn calls_with_every_kind_of_value() -> Result<()> {
         let reply = client.call("Arith.Multiply", json!({"B": 7})).await?;
         assert_eq!(reply, json!(0));
     }
+    Ok(())
+}
+
+/// Arguments built from JSON alone: Go refuses a number of the wrong kind, so these are right.
+#[tokio::test]
+async fn values_that_say_their_types() -> Result<()> {
+    let go = go_server();
+    let client = Client::connect(&go.url).await?;
+    let argument = json!({
+        "U8": {"$uint": 8},
+        "U64": {"$uint": u64::MAX},
+        "I64": (-7),
+        "F64": {"$float": 1},
+        "Blob": {"$bytes": "00ff"},
+        "Map": {"$map": {"one": 1, "two": 2}},
+        "ByID": {"$map": [[1, {"X": 7, "Y": "seven"}]]},
+        "At": {"$time": "2023-11-14T22:13:20.5Z"},
+        "Kids": [{"X": 1}, {"Y": "y"}],
+    });
+    let reply = client.call("Echo.Kinds", json::exact(Format::Gob, argument)?).await?;
+    let text = reply.to_string();
+    let at = Timestamp { seconds: 1_700_000_000, nanos: 500_000_000 };
+    for (key, want) in [
+        ("U8", json!(8)),
+        ("U64", json!(u64::MAX)),
+        ("I64", json!(-7)),
+        ("F64", json!(1.0)),
+        ("Blob", Value::Bytes(vec![0, 255])),
+        ("At", json!(at)),
+    ] {
+        assert_eq!(reply.get(key), Some(&want), "{key}: {text}");
+    }
+    for map in ["Map", "ByID"] {
+        let back = reply.get(map).map(Value::to_string).unwrap_or_default();
+        let want = if map == "Map" { "\"two\":2" } else { "\"1\":{\"X\":7,\"Y\":\"seven\"}" };
+        assert!(back.contains(want), "{map}: {text}");
+    }
+    assert_eq!(reply.get("Kids").and_then(|kids| kids.at(1)?.get("Y")), Some(&json!("y")));
+    // Without a word on its type a whole number is an int, which a uint of Go's does not take.
+    let status = client.call("Echo.Kinds", json!({"U8": 8})).await.expect_err("an int");
+    assert!(status.text().starts_with("gob: "), "{status}");
     Ok(())
 }
 

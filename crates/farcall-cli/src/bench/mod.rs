@@ -9,7 +9,7 @@ mod tally;
 use crate::{
     DONE, FAILED, INTERRUPTED,
     args::{self, Payload},
-    call::{parse, path, read, said},
+    call::{exact, parse, path, read, said},
     message581::BenchmarkMessage,
     output::{self, Table},
     runtime,
@@ -106,6 +106,7 @@ impl Plan {
         // Typed calls measure the library, so they go as it does by default.
         let default = match typed {
             Some(_) => target.protocol.default_format(),
+            None if target.protocol.default_format() == Format::Gob => Format::Gob,
             None => Format::Json,
         };
         let codec = args.codec.unwrap_or(default);
@@ -117,7 +118,10 @@ impl Plan {
                             /Echo/Echo"
                     .to_owned());
             }
-            (None, codec) => Work::Dynamic(parse(&read(args.argument.as_deref(), codec)?)?),
+            (None, codec) => {
+                let value = parse(&read(args.argument.as_deref(), codec)?)?;
+                Work::Dynamic(exact(codec, value)?)
+            }
         };
         let until = match (args.calls, args.duration) {
             (None, None) => Some(DURATION),

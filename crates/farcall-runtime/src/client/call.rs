@@ -1,9 +1,17 @@
 //! A call is a builder and a future at once.
 
+mod pooled;
+mod started;
+
+pub use started::Started;
+
 use super::{
     Client,
+    auth::NO_PLACE,
     driver::drive,
-    link::{Link, Queued, Request, Started},
+    link::{Link, Queued, Request, Started as Stood},
+    pool::Role,
+    queue::Place,
     slots::SlotId,
 };
 use crate::{clock::after, limits::meta_bytes, server::MethodInfo};
@@ -65,6 +73,11 @@ enum Stage {
         queued: Queued,
         timer: Timer,
     },
+    /// Stands in line for a connection of its own.
+    InLine {
+        place: Place,
+        timer: Timer,
+    },
     Waiting(SlotId),
     Over,
 }
@@ -109,10 +122,19 @@ impl<Req, Resp> Call<Req, Resp> {
 
     /// Sends metadata along.
     pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.own_meta().push((key.into(), value.into()));
+        self
+    }
+
+    /// The call's own metadata, the client's included.
+    pub(super) fn own_meta(&mut self) -> &mut Vec<(String, String)> {
         let Raw { client, meta, .. } = &mut self.raw;
         let common = || client.defaults.meta.as_deref().cloned().unwrap_or_default();
-        meta.get_or_insert_with(common).push((key.into(), value.into()));
-        self
+        meta.get_or_insert_with(common)
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.raw.client
     }
 
     /// Encodes the body this way.
@@ -182,9 +204,10 @@ impl<Req: Put> Raw<Req> {
         loop {
             let Stage::Waiting(slot) = self.stage else {
                 match self.start(cx) {
+                    Ok(Stood::InLine) => return Poll::Pending,
                     // The reply cannot be here yet, and the slot keeps the waker.
-                    Ok(Started::Waiting(_) | Started::Queued(_)) => return Poll::Pending,
-                    Ok(Started::Sent) => continue,
+                    Ok(Stood::Waiting(_) | Stood::Queued(_)) => return Poll::Pending,
+                    Ok(Stood::Sent) => continue,
                     Err(status) => return Poll::Ready(Err(self.end(status))),
                 }
             };
@@ -193,6 +216,12 @@ impl<Req: Put> Raw<Req> {
             };
             // Taking the result has freed the slot.
             self.stage = Stage::Over;
+            if let Role::Lent(_) = self.client.handle.role {
+                match &result {
+                    Err(status) if self.again(status) => continue,
+                    _ => self.client.handle.done(),
+                }
+            }
             return Poll::Ready(match result {
                 Ok(Reply { error: Some(error), .. }) => Err(self.end(error)),
                 Ok(reply) => Ok(reply),
@@ -203,9 +232,12 @@ impl<Req: Put> Raw<Req> {
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         match self.start(cx) {
-            Ok(Started::Queued(_)) => Poll::Pending,
-            Ok(_) => {
+            Ok(Stood::Queued(_) | Stood::InLine) => Poll::Pending,
+            Ok(stood) => {
                 self.stage = Stage::Over;
+                if let Stood::Waiting(slot) = stood {
+                    self.see_off(slot);
+                }
                 Poll::Ready(Ok(()))
             }
             Err(status) => Poll::Ready(Err(self.end(status))),
@@ -214,7 +246,12 @@ impl<Req: Put> Raw<Req> {
 
     /// One try to get the call into the connection's output.
     #[inline]
-    fn start(&mut self, cx: &mut Context<'_>) -> Result<Started, Status> {
+    fn start(&mut self, cx: &mut Context<'_>) -> Result<Stood, Status> {
+        if let Role::Front(_) | Role::Spread(_) = self.client.handle.role
+            && !self.board(cx)?
+        {
+            return Ok(Stood::InLine);
+        }
         let queued = match &mut self.stage {
             Stage::Fresh => {
                 self.deadline = self.client.defaults.timeout.map(|t| after(Instant::now(), t));
@@ -227,7 +264,7 @@ impl<Req: Put> Raw<Req> {
                 }
                 Some(*queued)
             }
-            Stage::Waiting(_) | Stage::Over => {
+            Stage::InLine { .. } | Stage::Waiting(_) | Stage::Over => {
                 return Err(Status::internal("a call was polled after it was ready"));
             }
         };
@@ -271,9 +308,9 @@ impl<Req: Put> Raw<Req> {
             })
         })?;
         match started {
-            Started::Waiting(slot) => self.stage = Stage::Waiting(slot),
-            Started::Queued(queued) => self.queue(queued, timer, cx)?,
-            Started::Sent => {}
+            Stood::Waiting(slot) => self.stage = Stage::Waiting(slot),
+            Stood::Queued(queued) => self.queue(queued, timer, cx)?,
+            Stood::Sent | Stood::InLine => {}
         }
         Ok(started)
     }
@@ -283,14 +320,8 @@ impl<Req: Put> Raw<Req> {
         let set = timer.is_some();
         self.stage = Stage::Queued { queued, timer };
         let Some(at) = self.deadline.filter(|_| !set) else { return Ok(()) };
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(outside());
-        }
-        let mut sleep = Box::pin(sleep_until(at));
-        if sleep.as_mut().poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
-        }
-        self.stage = Stage::Queued { queued, timer: Some(sleep) };
+        let timer = Some(timer_at(at, cx)?);
+        self.stage = Stage::Queued { queued, timer };
         Ok(())
     }
 }
@@ -324,9 +355,23 @@ impl<Req> Raw<Req> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Waiting(slot) => self.client.link().abandon(slot),
             Stage::Queued { queued, .. } => self.client.link().leave(queued),
+            Stage::InLine { place, .. } => self.leave_line(place),
             Stage::Fresh | Stage::Over => {}
         }
     }
+}
+
+/// A timer that wakes the caller; at once, if it is late.
+#[cold]
+fn timer_at(at: Instant, cx: &mut Context<'_>) -> Result<Pin<Box<Sleep>>, Status> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(outside());
+    }
+    let mut sleep = Box::pin(sleep_until(at));
+    if sleep.as_mut().poll(cx).is_ready() {
+        cx.waker().wake_by_ref();
+    }
+    Ok(sleep)
 }
 
 /// What every server would close the connection for is not sent.
@@ -341,18 +386,27 @@ fn check(head: &CallHead<'_>, limits: &Limits) -> Result<(), Status> {
     Ok(())
 }
 
-/// Whether a protocol without metadata, or one without a stream of types for gob, can carry the
-/// call; what it cannot is named.
+/// Whether a protocol that carries one format, or no metadata, can carry the call; what it cannot
+/// is named.
 fn fits(link: &Link, head: &CallHead<'_>) -> Result<(), Status> {
     let protocol = link.target.protocol;
+    let (carried, default) = (protocol.carries(head.format), protocol.default_format());
     let what = match head {
-        CallHead { format: Format::Gob, .. } if !link.plain => "bodies in gob".to_owned(),
-        CallHead { meta: [(key, _), ..], .. } => format!("metadata (`{key}`)"),
-        CallHead { compress: Compress::None, format, .. } => match protocol.default_format() {
-            default if default == *format => return Ok(()),
-            default => format!("bodies in {format}, only in {default}"),
-        },
-        CallHead { compress, .. } => format!("compressed bodies ({compress})"),
+        CallHead { meta, .. }
+            if !protocol.carries_meta() && meta.iter().any(|(key, _)| key == NO_PLACE) =>
+        {
+            "credentials".to_owned()
+        }
+        CallHead { meta: [(key, _), ..], .. } if !protocol.carries_meta() => {
+            format!("metadata (`{key}`)")
+        }
+        CallHead { format: Format::Gob, .. } if !carried => "bodies in gob".to_owned(),
+        CallHead { format, .. } if !carried => format!("bodies in {format}, only in {default}"),
+        CallHead { compress: Compress::None, .. } => return Ok(()),
+        CallHead { compress, .. } if !protocol.carries_meta() => {
+            format!("compressed bodies ({compress})")
+        }
+        _ => return Ok(()),
     };
     Err(Status::invalid_argument(format!("{} does not carry {what}", protocol.name())))
 }

@@ -8,10 +8,11 @@ use super::{
 use crate::{
     clock::{Alarm, after},
     net::{ReadHalf, Stream, WriteHalf},
+    target::Target,
 };
 use bytes::BytesMut;
 use farcall_core::{Limits, Status};
-use farcall_wire::{Event, Fed, Out, Side};
+use farcall_wire::{Event, Fed, Out};
 use std::{
     collections::hash_map::RandomState,
     future::poll_fn,
@@ -29,6 +30,9 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// Turns of reading and writing before others are let run.
 const TURNS: usize = 16;
+
+/// What calls hear that were on a connection when its server left.
+const HUNG_UP: &str = "the server closed the connection";
 
 /// Time for a transport to say goodbye.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
@@ -50,7 +54,7 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
             if unless_closed(link, sleep_until(not_before)).await.is_none() {
                 break;
             }
-            let dialled = timeout(link.limits.connect_time, connector.dial());
+            let dialled = timeout(link.limits.connect_time, connector.dial(&link.limits));
             let failure = match unless_closed(link, dialled).await {
                 Some(Ok(Ok(stream))) => {
                     let since = Instant::now();
@@ -133,6 +137,7 @@ fn down(link: &Link, status: &Status, answered: bool) {
         state.phase = Phase::Down;
     }
     // A connection that answered and ended is no failed attempt: who waits asks for another.
+    state.refused = !answered;
     if !answered {
         state.failures += 1;
         state.failure = Some(status.clone());
@@ -180,7 +185,8 @@ struct Ended {
 async fn run(link: &Link, stream: Stream) -> Ended {
     {
         let mut state = link.lock();
-        state.wire = Some(link.target.protocol.open(Side::Client, &link.limits));
+        let Target { protocol, .. } = link.target;
+        state.wire = Some(protocol.open_to(&link.target.place(), &link.limits));
         state.write = Some(Arc::clone(&stream.write));
         if !matches!(state.phase, Phase::Closed) {
             state.phase = Phase::Up;
@@ -305,7 +311,9 @@ impl Connected<'_> {
         }
         let late = self.leave.poll(cx).is_ready();
         let mut state = self.link.lock();
-        let done = flushed && state.out.is_empty() && state.slots.waiting() == 0;
+        // Where calls come one by one, what nobody waits for any more is not worth to be written.
+        let written = self.link.ordered || flushed && state.out.is_empty();
+        let done = written && state.slots.waiting() == 0;
         state.unwritten = !done;
         done || late
     }
@@ -359,8 +367,9 @@ impl Connected<'_> {
         }
         match self.read.poll_read(cx, &mut self.input) {
             Poll::Ready(Ok(0)) => {
+                self.hear_the_end();
                 let text = match self.need {
-                    0 => "the server closed the connection",
+                    0 => HUNG_UP,
                     _ => "the connection ended in the middle of a message",
                 };
                 return Poll::Ready(Err(Status::unavailable(text)));
@@ -382,9 +391,13 @@ impl Connected<'_> {
             match fed {
                 Ok(Fed::Full) => {}
                 Ok(Fed::Hungry { need }) => break Ok(need),
-                // Clients answer nothing, so there is nothing to wait for nor to finish.
-                Ok(Fed::Waiting | Fed::Closing) => break Ok(0),
-                Err(broken) => break Err(broken),
+                // Clients answer nothing, so there is nothing to wait for.
+                Ok(Fed::Waiting) => break Ok(0),
+                Ok(Fed::Closing) => break Err(Status::unavailable(HUNG_UP)),
+                Err(broken) => {
+                    let text = format!("the server broke the protocol: {broken}");
+                    break Err(Status::internal(text));
+                }
             }
         };
         for event in self.events.drain(..) {
@@ -399,18 +412,33 @@ impl Connected<'_> {
             state.flush_due = true;
             cx.waker().wake_by_ref();
         }
+        if fed.is_err() && !matches!(state.phase, Phase::Closed) {
+            // Before anybody who is woken now can come back with another call.
+            state.phase = Phase::Down;
+        }
         drop(guard);
         self.wakers.drain(..).for_each(Waker::wake);
-        match fed {
-            Ok(need) => {
-                self.need = need;
-                Poll::Ready(Ok(()))
-            }
-            Err(broken) => {
-                let text = format!("the server broke the protocol: {broken}");
-                Poll::Ready(Err(Status::internal(text)))
+        Poll::Ready(fed.map(|need| self.need = need))
+    }
+
+    /// The server has said its last; some replies end only there.
+    #[cold]
+    fn hear_the_end(&mut self) {
+        let mut state = self.link.lock();
+        if let Some(wire) = state.wire.as_deref_mut() {
+            wire.ended(&mut self.events);
+        }
+        if !matches!(state.phase, Phase::Closed) {
+            state.phase = Phase::Down;
+        }
+        for event in self.events.drain(..) {
+            if let Event::Reply(reply) = event {
+                (self.answered, self.need) = (true, 0);
+                self.wakers.extend(state.slots.complete(reply));
             }
         }
+        drop(state);
+        self.wakers.drain(..).for_each(Waker::wake);
     }
 
     /// Fails the calls whose deadline has passed.

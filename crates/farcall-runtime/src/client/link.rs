@@ -14,7 +14,7 @@ use crate::{
     net::WriteHalf,
     target::{Address, Target},
 };
-use farcall_core::{Bounds, Code, Limits, Sent, Status};
+use farcall_core::{Bounds, Code, Format, Limits, Sent, Status};
 use farcall_wire::{CallHead, Head, Mark, Out, Reply, Wire};
 use std::{
     any::Any,
@@ -35,6 +35,8 @@ pub(crate) struct Link {
     pub(crate) bounds: Bounds,
     /// The protocol carries bodies in its one format, and nothing beside them.
     pub(crate) plain: bool,
+    /// Answers come in the order of the calls: one call at a time, and each is answered.
+    pub(crate) ordered: bool,
     state: Mutex<State>,
     /// The driver's task runs, or is about to.
     started: AtomicBool,
@@ -78,6 +80,8 @@ pub(crate) struct State {
     /// The attempts to connect that have failed, and how the last one did.
     pub(crate) failures: u64,
     pub(crate) failure: Option<Status>,
+    /// The last connection ended without an answer, or there was none.
+    pub(crate) refused: bool,
     /// When the driver's timer is set to, for deadlines.
     pub(crate) alarm: Option<Instant>,
 }
@@ -96,6 +100,19 @@ pub(crate) enum Started {
     Sent,
     /// There is no connection or no room yet; the waker is kept.
     Queued(Queued),
+    /// Every connection of the client is taken; the waker is kept.
+    InLine,
+}
+
+/// How a link stands between two calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// The next call can be written at once.
+    Open,
+    /// The server cannot be reached yet; the next attempt is made in its time.
+    Trying,
+    /// The connection is gone, or part of a call is left on it: no other may follow.
+    Over,
 }
 
 /// A caller in the line: it says so when it comes again, and when it leaves.
@@ -125,13 +142,16 @@ impl Link {
             unwritten: false,
             failures: 0,
             failure: None,
+            refused: false,
             alarm: None,
         };
         let bounds = limits.bounds();
         let state = Mutex::new(state);
         let (started, connector) = (AtomicBool::new(false), Mutex::new(Some(connector)));
-        let plain = !target.protocol.carries_meta();
-        Link { target, limits, bounds, plain, state, started, connector }
+        let protocol = target.protocol;
+        let plain = !protocol.carries_meta() || !protocol.carries(Format::MsgPack);
+        let ordered = protocol.in_flight().is_some();
+        Link { target, limits, bounds, plain, ordered, state, started, connector }
     }
 
     #[inline]
@@ -182,7 +202,7 @@ impl Link {
         let Some(wire) = state.wire.as_deref_mut() else {
             return Err(Status::internal("a connection without a wire"));
         };
-        let slot = if request.head.oneway {
+        let slot = if request.head.oneway && !self.ordered {
             request.head.seq = state.slots.oneway();
             None
         } else {
@@ -360,6 +380,18 @@ impl Link {
         wakers.extend(state.driver.take());
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// How the link stands between two calls, for a pool.
+    pub(crate) fn rest(&self) -> Rest {
+        let state = self.lock();
+        let clean = state.slots.all_free() && state.appended == state.written;
+        match state.phase {
+            Phase::Up if clean && !state.wire.as_ref().is_some_and(|w| w.midway()) => Rest::Open,
+            Phase::Dialling => Rest::Trying,
+            Phase::Down if state.refused => Rest::Trying,
+            Phase::Up | Phase::Down | Phase::Closed => Rest::Over,
+        }
     }
 
     /// Ready when a closed client's driver has ended, or never began: whether all was written.

@@ -3,9 +3,14 @@
 use crate::{
     net::{self, Stream},
     server::Memory,
-    target::Address,
+    target::{Address, Target},
 };
-use std::{fmt, io};
+use farcall_core::Limits;
+use farcall_wire::Tunnel;
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Something a client can speak over: a server in this process ([`Server::memory`]), or any stream.
@@ -15,6 +20,11 @@ pub trait Over: Send + 'static {
     /// Opens a connection.
     #[doc(hidden)]
     fn open(&mut self) -> io::Result<Stream>;
+    /// Whether it can be opened more than once.
+    #[doc(hidden)]
+    fn many(&self) -> bool {
+        false
+    }
     /// Wraps it for the client.
     #[doc(hidden)]
     fn into_box(self) -> Box<dyn Over>
@@ -28,6 +38,9 @@ pub trait Over: Send + 'static {
 impl Over for Memory {
     fn open(&mut self) -> io::Result<Stream> {
         self.dial()
+    }
+    fn many(&self) -> bool {
+        true
     }
 }
 
@@ -57,26 +70,63 @@ impl<T: AsyncRead + AsyncWrite + Send + 'static> Over for Once<T> {
 }
 
 /// How a client's driver opens connections.
+#[derive(Clone)]
 pub(crate) enum Connector {
     Address(Address),
-    Over(Box<dyn Over>),
+    /// An address whose server wants to be asked first, and for which path.
+    Tunnel(Address, Tunnel, Option<String>),
+    Over(Arc<Mutex<Box<dyn Over>>>),
 }
 
 impl Connector {
-    pub(crate) async fn dial(&mut self) -> io::Result<Stream> {
-        match self {
-            Connector::Address(Address::Tcp(address)) => net::dial_tcp(address).await,
-            Connector::Address(Address::Memory(name)) => net::dial_memory(name),
-            Connector::Address(Address::Given) => Err(io::ErrorKind::NotConnected.into()),
-            Connector::Over(over) => over.open(),
+    /// For the server of this target.
+    pub(crate) fn to(target: &Target) -> Connector {
+        let address = target.address.clone();
+        match target.tunnel {
+            None => Connector::Address(address),
+            Some(tunnel) => Connector::Tunnel(address, tunnel, target.path.clone()),
         }
+    }
+
+    /// For what was handed in.
+    pub(crate) fn over(io: impl Over) -> Connector {
+        Connector::Over(Arc::new(Mutex::new(io.into_box())))
+    }
+
+    /// Whether it can be opened more than once.
+    pub(crate) fn many(&self) -> bool {
+        match self {
+            Connector::Address(_) | Connector::Tunnel(..) => true,
+            Connector::Over(over) => over.lock().unwrap_or_else(PoisonError::into_inner).many(),
+        }
+    }
+
+    pub(crate) async fn dial(&mut self, limits: &Limits) -> io::Result<Stream> {
+        match self {
+            Connector::Address(address) => dial(address).await,
+            Connector::Tunnel(address, tunnel, path) => {
+                let stream = dial(address).await?;
+                net::tunnel(stream, *tunnel, path.as_deref(), limits.head_bytes).await
+            }
+            Connector::Over(over) => over.lock().unwrap_or_else(PoisonError::into_inner).open(),
+        }
+    }
+}
+
+async fn dial(address: &Address) -> io::Result<Stream> {
+    match address {
+        Address::Tcp(address) => net::dial_tcp(address).await,
+        Address::Memory(name) => net::dial_memory(name),
+        Address::Given => Err(io::ErrorKind::NotConnected.into()),
     }
 }
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Connector::Address(address) => write!(f, "Connector({address})"),
+            Connector::Address(address) | Connector::Tunnel(address, ..) => {
+                write!(f, "Connector({address})")
+            }
             Connector::Over(_) => f.write_str("Connector(given)"),
         }
     }

@@ -84,6 +84,11 @@ impl Slots {
         self.waiting
     }
 
+    /// Whether no slot is taken, nor waits for a late reply.
+    pub(crate) fn all_free(&self) -> bool {
+        self.free.len() == self.slots.len()
+    }
+
     /// The slot that the next [`wait`](Slots::wait) will take, and its number on the wire.
     #[inline]
     pub(crate) fn reserve(&mut self) -> Option<(SlotId, u64)> {

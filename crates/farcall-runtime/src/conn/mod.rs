@@ -4,6 +4,7 @@
 //! A turn is bounded in calls, bytes and time, so that a busy connection lets others have theirs.
 //! Handlers that are not ready at once leave for tasks of their own and come home through `late`.
 
+mod gate;
 mod greet;
 mod late;
 mod part;
@@ -17,12 +18,13 @@ pub(crate) use part::Close;
 use crate::{
     clock::after,
     net::Stream,
-    server::{ConnInfo, Cx, Reply, Shared},
+    server::{ConnInfo, Cx, Reply, Shared, Watch},
 };
 use bytes::BytesMut;
-use farcall_core::{Call, Limits, MethodId, Status, Ticket};
-use farcall_wire::{Broken, Event, Fed, Head, Out, ReplyHead, Unknown, Wire};
-use late::Homecomer;
+use farcall_core::{Body, Call, Limits, MethodId, Status, Ticket};
+use farcall_wire::{Broken, Event, Fed, Out, Wire, sniff::Spoken};
+use gate::Passed;
+use late::{Homecomer, Leaver};
 use part::Part;
 use scratch::READ_BYTES;
 use slots::Slots;
@@ -44,6 +46,9 @@ use tokio::time::Instant;
 pub(crate) struct Conn {
     stream: Stream,
     shared: Arc<Shared>,
+    /// The number it is registered by.
+    id: u64,
+    spoken: Spoken,
     info: Arc<ConnInfo>,
     late: Arc<Late>,
     /// Opened once the first bytes have named the protocol.
@@ -52,6 +57,8 @@ pub(crate) struct Conn {
     out: Out,
     /// Events that were cut but may not start yet: the output is full.
     parked: VecDeque<Event>,
+    /// Calls that came home from the gate.
+    passed: VecDeque<Passed>,
     slots: Slots,
     timing: Timing,
     /// How many more bytes the message at hand needs; 0 when none has begun.
@@ -68,6 +75,7 @@ pub(crate) struct Conn {
     flushing: bool,
     leaving: Leaving,
     home: Vec<Homecomer>,
+    home_passed: Vec<Passed>,
 }
 
 /// How far a connection is in leaving.
@@ -92,22 +100,26 @@ struct Budget {
 
 impl Conn {
     /// The end of a connection that was just accepted.
-    pub(crate) fn new(stream: Stream, shared: Arc<Shared>) -> Conn {
+    pub(crate) fn new(stream: Stream, shared: Arc<Shared>, id: u64, spoken: Spoken) -> Conn {
         let info = Arc::new(ConnInfo {
             peer: stream.peer.clone(),
             protocol: "",
+            auth_key: None,
             closed: AtomicBool::new(false),
             router: shared.router.clone(),
             away: shared.away.clone(),
         });
         Conn {
             stream,
+            id,
+            spoken,
             info,
             late: Arc::default(),
             wire: None,
             input: BytesMut::new(),
             out: Out::new(),
             parked: VecDeque::new(),
+            passed: VecDeque::new(),
             slots: Slots::default(),
             timing: Timing::new(Instant::now()),
             need: 0,
@@ -118,6 +130,7 @@ impl Conn {
             flushing: false,
             leaving: Leaving::No,
             home: Vec::new(),
+            home_passed: Vec::new(),
             shared,
         }
     }
@@ -133,8 +146,10 @@ impl Conn {
 
     /// One turn: bring home, start what was cut, cut what was read, write, read.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
-        if self.bring_home(cx) == Stop::Cut {
-            return Poll::Ready(Close::Time("Limits::drain_time"));
+        match self.bring_home(cx) {
+            Stop::Cut => return Poll::Ready(Close::Time("Limits::drain_time")),
+            Stop::Room => return Poll::Ready(Close::Room),
+            Stop::No | Stop::Drain => {}
         }
         let now = Instant::now();
         let mut budget = Budget {
@@ -167,7 +182,7 @@ impl Conn {
             if self.blocked() {
                 break;
             }
-            if self.unfed || !self.parked.is_empty() {
+            if self.unfed || self.held_back() {
                 // Writing made room for what was held back.
                 continue;
             }
@@ -201,8 +216,13 @@ impl Conn {
             && self.slots.taken() == 0
             && self.out.is_empty()
             && !self.flushing
-            && self.parked.is_empty()
+            && !self.held_back()
             && !self.unfed
+    }
+
+    /// Something that may not start yet waits.
+    fn held_back(&self) -> bool {
+        !self.parked.is_empty() || !self.passed.is_empty()
     }
 
     /// Nothing more may start: the slots are taken, the output is full, or the wire waits.
@@ -214,28 +234,27 @@ impl Conn {
 
     fn bring_home(&mut self, cx: &Context<'_>) -> Stop {
         let mut home = std::mem::take(&mut self.home);
-        let stop = self.late.collect(cx, &mut home);
+        let stop = self.late.collect(cx, &mut home, &mut self.home_passed);
         if stop != Stop::No && self.leaving == Leaving::No {
             self.leaving = Leaving::Yes;
         }
         if !home.is_empty() {
             scratch::lend_tail(&mut self.out);
         }
-        for homecomer in home.drain(..) {
+        for mut homecomer in home.drain(..) {
             self.slots.release(homecomer.slot);
             let Some(wire) = self.wire.as_deref_mut() else { continue };
-            let entry = self.shared.router.entry(homecomer.to);
-            let ticket = homecomer.ticket;
-            homecomer.answer(Reply::new(
-                wire,
-                &mut self.out,
-                &ticket,
-                entry,
-                self.shared.rules,
-                &mut None,
-            ));
+            let (entry, rules) = (self.shared.router.entry(homecomer.to), self.shared.rules);
+            let (ticket, mut watch) = (homecomer.ticket, homecomer.watch.take());
+            let mut later = None;
+            let reply = Reply::new(wire, &mut self.out, &ticket, entry, rules, &mut later);
+            homecomer.answer(reply.watched(watch.as_deref_mut()));
         }
         self.home = home;
+        for passed in self.home_passed.drain(..) {
+            self.slots.release(passed.slot);
+            self.passed.push_back(passed);
+        }
         stop
     }
 
@@ -244,12 +263,20 @@ impl Conn {
     fn work(&mut self, budget: &mut Budget, now: Instant) -> Result<(), Broken> {
         // Whatever came home may be what the wire waits for; it says so again if not.
         self.waiting = false;
+        if self.held_back() {
+            scratch::lend_tail(&mut self.out);
+        }
+        while !self.passed.is_empty() && !self.blocked() && !budget.over {
+            if let Some(passed) = self.passed.pop_front() {
+                self.enter_passed(passed, budget);
+            }
+        }
         while !self.parked.is_empty() && !self.blocked() && !budget.over {
             if let Some(event) = self.parked.pop_front() {
                 self.start(event, budget, now);
             }
         }
-        if !self.unfed || !self.parked.is_empty() {
+        if !self.unfed || self.held_back() {
             return Ok(());
         }
         if self.wire.is_none() && !self.greet()? {
@@ -309,7 +336,7 @@ impl Conn {
         budget.calls = budget.calls.saturating_sub(1);
         match event {
             Event::Call(call) => self.start_call(call, budget, now),
-            Event::Unknown(unknown) => self.refuse(&unknown),
+            Event::Unknown(unknown) => self.knock_unknown(unknown, budget, now),
             // Nobody calls from here, so nobody answers.
             Event::Reply(_) => {}
         }
@@ -318,18 +345,35 @@ impl Conn {
 
     #[inline]
     fn start_call(&mut self, call: Call, budget: &mut Budget, now: Instant) {
-        let Some(wire) = self.wire.as_deref_mut() else { return };
+        if self.shared.guarded {
+            return self.knock(call, budget, now);
+        }
         let Call { ticket, to, timeout, meta, body } = call;
-        let entry = self.shared.router.entry(to);
-        let deadline = timeout.map(|t| after(now, t));
-        let mut later = None;
-        let reply = Reply::new(wire, &mut self.out, &ticket, entry, self.shared.rules, &mut later);
         if timeout.is_some_and(|t| t.is_zero()) {
             let status = Status::deadline_exceeded("the caller's deadline had passed on arrival");
-            return reply.fail(&status, &[]);
+            return self.refuse_call(&ticket, to, &status, None);
         }
-        let conn = Arc::clone(&self.info);
-        let cx = Cx { conn, to, meta, deadline, reply_meta: Mutex::new(Vec::new()) };
+        let (conn, deadline) = (Arc::clone(&self.info), timeout.map(|t| after(now, t)));
+        let cx = Cx { conn, to, meta, deadline, reply_meta: Mutex::new(Vec::new()), more: None };
+        self.run_call(ticket, cx, body, None, budget);
+    }
+
+    /// Starts a call that may be served.
+    #[inline(always)]
+    fn run_call(
+        &mut self,
+        ticket: Ticket,
+        cx: Cx,
+        body: Body,
+        mut watch: Option<Box<Watch>>,
+        budget: &mut Budget,
+    ) {
+        let Some(wire) = self.wire.as_deref_mut() else { return };
+        let (to, deadline) = (cx.to, cx.deadline);
+        let entry = self.shared.router.entry(to);
+        let mut later = None;
+        let reply = Reply::new(wire, &mut self.out, &ticket, entry, self.shared.rules, &mut later)
+            .watched(watch.as_deref_mut());
         // The clock is read around the handler alone, and once more only where it did not run here.
         let ended = match entry.method.start(cx, body, self.shared.spawn, reply) {
             Some(ran) => {
@@ -342,52 +386,23 @@ impl Conn {
         };
         budget.over |= ended >= budget.until;
         if let Some(run) = later {
-            self.leave(ticket, to, deadline, run);
+            self.leave(Leaver { ticket, to, deadline, watch }, run);
         }
     }
 
-    /// A handler must wait: it leaves for a task of its own.
-    fn leave(
+    #[cold]
+    fn refuse_call(
         &mut self,
-        ticket: Ticket,
+        ticket: &Ticket,
         to: MethodId,
-        deadline: Option<Instant>,
-        run: Pin<Box<dyn crate::server::Running>>,
+        status: &Status,
+        mut watch: Option<Box<Watch>>,
     ) {
-        let busy = Busy::new(&self.shared.away);
-        if busy.all() > self.limits().calls {
-            let text = "too many calls are waiting on this server (Limits::calls)";
-            return self.refuse_call(&ticket, to, &Status::resource_exhausted(text));
-        }
-        let slot = self.slots.take();
-        let late = Arc::clone(&self.late);
-        let handle = late::send_out(late, busy, slot, ticket, to, deadline, run);
-        // What wants no answer is finished even when its caller is gone; the rest is stopped then.
-        if !ticket.oneway {
-            self.slots.fill(slot, handle);
-        }
-    }
-
-    #[cold]
-    fn refuse_call(&mut self, ticket: &Ticket, to: MethodId, status: &Status) {
         let Some(wire) = self.wire.as_deref_mut() else { return };
-        let entry = self.shared.router.entry(to);
-        let rules = self.shared.rules;
-        Reply::new(wire, &mut self.out, ticket, entry, rules, &mut None).fail(status, &[]);
-    }
-
-    #[cold]
-    fn refuse(&mut self, unknown: &Unknown) {
-        let Some(wire) = self.wire.as_deref_mut() else { return };
-        let Unknown { ticket, found, service, method } = unknown;
-        if ticket.oneway {
-            return;
-        }
-        let status = wire.unknown(*found, service, method);
-        let error = Some(&status);
-        let head = ReplyHead { ticket, service, method, error, meta: &[], shape: None };
-        let mark = wire.begin(Head::Reply(head), &mut self.out);
-        wire.end(mark, &mut self.out);
+        let (entry, rules) = (self.shared.router.entry(to), self.shared.rules);
+        Reply::new(wire, &mut self.out, ticket, entry, rules, &mut None)
+            .watched(watch.as_deref_mut())
+            .fail(status, &[]);
     }
 
     /// Writes until all is written or the peer must read first.

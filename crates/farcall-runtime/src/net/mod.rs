@@ -12,10 +12,12 @@ use std::{
 mod any;
 mod memory;
 mod tcp;
+mod tunnel;
 
 pub(crate) use any::wrap;
 pub(crate) use memory::{MemoryListener, dial as dial_memory, pair};
 pub(crate) use tcp::{adopt, dial as dial_tcp};
+pub(crate) use tunnel::tunnel;
 
 /// The half that one task reads.
 pub(crate) trait ReadHalf: Send {
@@ -59,6 +61,16 @@ pub enum Peer {
     Memory,
     /// A stream that was handed in: nobody said who it is.
     Unknown,
+}
+
+impl Peer {
+    /// The IP address, where there is one. An IPv4 peer of an IPv6 socket has its IPv4 address.
+    pub fn ip(&self) -> Option<std::net::IpAddr> {
+        match self {
+            Peer::Tcp(address) => Some(address.ip().to_canonical()),
+            Peer::Memory | Peer::Unknown => None,
+        }
+    }
 }
 
 impl fmt::Display for Peer {

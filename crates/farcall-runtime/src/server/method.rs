@@ -4,6 +4,7 @@ use super::{
     cx::Cx,
     reply::{Reply, panicked},
     router::Entry,
+    spares::Spares,
 };
 use crate::conn::Busy;
 use farcall_core::{Body, Put, Status, Take};
@@ -62,7 +63,7 @@ impl Methods {
         F: Fn(Cx, Req) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = (Cx, Result<Resp, E>)> + Send + 'static,
     {
-        self.add(info, Unary { run, info, types: PhantomData });
+        self.add(info, Unary { run, info, spares: Spares::default(), types: PhantomData });
     }
 
     /// A method that never waits: run where the bytes arrived.
@@ -125,13 +126,14 @@ pub(crate) trait Running: Send {
 
 type Types<Req, Resp, E> = PhantomData<fn(Req) -> Result<Resp, E>>;
 
-struct Unary<F, Req, Resp, E> {
+struct Unary<F, Fut, Req, Resp, E> {
     run: F,
     info: &'static MethodInfo,
+    spares: Spares<Run<Fut, Resp, E>>,
     types: Types<Req, Resp, E>,
 }
 
-impl<Req, Resp, E, F, Fut> Method for Unary<F, Req, Resp, E>
+impl<Req, Resp, E, F, Fut> Method for Unary<F, Fut, Req, Resp, E>
 where
     Req: Take + Send + 'static,
     Resp: Put + Send + 'static,
@@ -144,7 +146,14 @@ where
             Ok(request) => request,
             Err(status) => return refuse(reply, &status),
         };
-        let mut run = Box::pin(Run { future: Some((self.run)(cx, request)), done: None });
+        let future = Some((self.run)(cx, request));
+        let mut run = match self.spares.take() {
+            Some(mut run) => {
+                run.as_mut().project().future.set(future);
+                run
+            }
+            None => Box::pin(Run { future, done: None }),
+        };
         // The first poll has a waker of its own: a handler that waits moves to a task, which polls
         // it again with the right one, and this connection is not woken for nothing.
         let first = &mut Context::from_waker(Waker::noop());
@@ -157,6 +166,7 @@ where
         let ran = Ran::since(began);
         if ready {
             run.as_mut().answer(reply);
+            self.spares.give(run);
         } else {
             reply.later(run);
         }

@@ -1,32 +1,44 @@
 //! The server: build it, add services, listen, run.
 
 mod accept;
+mod allow;
+mod auth;
+mod conns;
 mod cx;
+mod func;
+mod gate;
 mod method;
+mod plugin;
 mod reply;
 mod router;
+mod spares;
 
-pub(crate) use cx::ConnInfo;
+pub use allow::{Allow, Deny};
+pub use auth::{Auth, Token};
 pub use cx::Cx;
+pub(crate) use cx::{ConnInfo, More};
+pub(crate) use gate::{Passage, Watch, poll as poll_passage};
 pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
-pub(crate) use reply::{Reply, Rules};
+pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
+pub(crate) use reply::{Reply, Rules, write_failure};
 
 use crate::{
-    conn::{Close, Conn, Late, Stop},
+    conn::{Close, Stop},
     limits::sane,
     net::{self, Stream},
-    target::Listen,
+    target::{Address, Listen, speak},
 };
 use accept::Listener;
+use conns::{Conns, Refused};
 use farcall_core::{Limits, Status};
-use farcall_wire::{Protocol, sniff};
+use farcall_wire::sniff::Spoken;
+use gate::Gate;
 use router::{Entry, Router};
 use std::{
-    collections::HashMap,
     fmt, io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -47,6 +59,7 @@ pub struct Server {
     protocols: Option<Vec<String>>,
     spawn: bool,
     listed: bool,
+    gate: Gate,
 }
 
 impl Server {
@@ -95,7 +108,28 @@ impl Server {
         self
     }
 
-    /// Binds an address: `tcp://HOST:PORT` (port 0 takes a free one) or `mem://NAME`.
+    /// Adds a plugin, which watches connections and calls go by and may refuse them, on every
+    /// protocol and before bodies are looked at. Plugins are asked in the order in which they were
+    /// added, and [`auth`](Server::auth) has its place among them: those added after it see who
+    /// calls.
+    #[must_use]
+    pub fn plug(mut self, plugin: impl Plugin) -> Server {
+        self.gate.plug(Box::new(plugin));
+        self
+    }
+
+    /// Serves only those whose credentials pass this check, on every protocol, before bodies are
+    /// looked at; handlers find who calls by [`Cx::get`]. Strangers are not told what there is: a
+    /// method that does not exist is refused like one that does, and no list is given out. Of
+    /// several checks all must pass.
+    #[must_use]
+    pub fn auth(mut self, auth: impl Auth) -> Server {
+        self.gate.auth(Box::new(auth));
+        self
+    }
+
+    /// Binds an address: `tcp://HOST:PORT` (port 0 takes a free one) or `mem://NAME`, with
+    /// `?speak=rpcx,http` where fewer protocols are to be spoken than by the server.
     pub async fn listen(self, url: impl AsRef<str>) -> Result<Bound, Status> {
         Bound::new(self.freeze()?).listen(url).await
     }
@@ -105,16 +139,31 @@ impl Server {
         Bound::new(self.freeze()?).serve_listener(listener)
     }
 
+    /// The same, speaking only these of the server's protocols there.
+    pub fn serve_listener_as<N: AsRef<str>>(
+        self,
+        protocols: impl IntoIterator<Item = N>,
+        listener: tokio::net::TcpListener,
+    ) -> Result<Bound, Status> {
+        Bound::new(self.freeze()?).serve_listener_as(protocols, listener)
+    }
+
     /// Serves one connection on a stream of the caller's, until it ends.
     pub async fn serve_stream<T>(self, io: T) -> Result<(), Status>
     where
         T: AsyncRead + AsyncWrite + Send + 'static,
     {
         let shared = self.freeze()?;
-        if let Some(conn) = shared.admit(net::wrap(io)) {
-            conn.await;
+        match shared.admit(net::wrap(io), shared.spoken) {
+            Ok(conn) => {
+                conn.await;
+                Ok(())
+            }
+            Err(Refused::Plugin(status)) => Err(status),
+            Err(Refused::Full | Refused::Leaving) => {
+                Err(Status::resource_exhausted("no connection is allowed (Limits::connections)"))
+            }
         }
-        Ok(())
     }
 
     /// Serves in this process, without a port: `ArithClient::over(server.memory())`.
@@ -130,16 +179,9 @@ impl Server {
     }
 
     fn freeze(self) -> Result<Arc<Shared>, Status> {
-        let protocols = match self.protocols {
-            None => sniff::PROTOCOLS.to_vec(),
-            Some(names) => {
-                let named = names.iter().map(|name| {
-                    sniff::by_name(name).ok_or_else(|| {
-                        Status::invalid_argument(format!("protocol `{name}` is not built"))
-                    })
-                });
-                named.collect::<Result<_, _>>()?
-            }
+        let spoken = match self.protocols {
+            None => Spoken::all(),
+            Some(names) => speak(names).map_err(Status::invalid_argument)?,
         };
         let limits = sane(self.limits);
         let rules = Rules {
@@ -149,10 +191,12 @@ impl Server {
             meta_bytes: limits.meta_bytes,
         };
         Ok(Arc::new(Shared {
-            router: Arc::new(Router::new(self.entries, self.listed)?),
+            router: Arc::new(Router::new(self.entries, self.listed, self.gate.secret())?),
             limits,
             rules,
-            protocols,
+            spoken,
+            guarded: self.gate.minds_calls(),
+            gate: Arc::new(self.gate),
             spawn: self.spawn,
             away: Arc::default(),
             conns: Mutex::default(),
@@ -173,7 +217,11 @@ pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) limits: Limits,
     pub(crate) rules: Rules,
-    pub(crate) protocols: Vec<&'static dyn Protocol>,
+    /// What listeners speak unless they name less.
+    spoken: Spoken,
+    pub(crate) gate: Arc<Gate>,
+    /// The gate wants to see calls.
+    pub(crate) guarded: bool,
     pub(crate) spawn: bool,
     /// Handlers that are away from their connections.
     pub(crate) away: Arc<AtomicUsize>,
@@ -182,47 +230,7 @@ pub(crate) struct Shared {
     held: AtomicUsize,
 }
 
-#[derive(Default)]
-struct Conns {
-    next: u64,
-    open: HashMap<u64, Arc<Late>>,
-    draining: bool,
-}
-
 impl Shared {
-    fn conns(&self) -> MutexGuard<'_, Conns> {
-        self.conns.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The connection's task, or none where the server is full or leaving.
-    fn admit(self: &Arc<Self>, stream: Stream) -> Option<impl Future<Output = ()> + Send + use<>> {
-        let shared = Arc::clone(self);
-        let conn = {
-            let mut conns = self.conns();
-            if conns.draining || conns.open.len() >= self.limits.connections {
-                return None;
-            }
-            let id = conns.next;
-            conns.next += 1;
-            let conn = Conn::new(stream, Arc::clone(self));
-            conns.open.insert(id, Arc::clone(conn.late()));
-            Registered { conn, shared, id }
-        };
-        Some(async move {
-            let mut conn = conn;
-            (&mut conn.conn).await;
-        })
-    }
-
-    /// Tells all connections to finish and to close, or to close now, and lets no more in.
-    fn stop(&self, how: Stop) {
-        let mut conns = self.conns();
-        conns.draining = true;
-        let open: Vec<_> = conns.open.values().cloned().collect();
-        drop(conns);
-        open.into_iter().for_each(|late| late.stop(how));
-    }
-
     /// A connection has ended.
     pub(crate) fn closed(&self, info: &ConnInfo, close: &Close) {
         match close {
@@ -245,23 +253,10 @@ impl Shared {
     }
 }
 
-/// A connection that takes itself off the list.
-struct Registered {
-    conn: Conn,
-    shared: Arc<Shared>,
-    id: u64,
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        self.shared.conns().open.remove(&self.id);
-    }
-}
-
 /// A server that is bound and can run.
 pub struct Bound {
     shared: Arc<Shared>,
-    listeners: Vec<Listener>,
+    listeners: Vec<(Listener, Spoken)>,
     stop: Arc<watch::Sender<bool>>,
 }
 
@@ -277,27 +272,54 @@ impl Bound {
             Status::unavailable(format!("cannot listen on {url}: {e}"))
                 .with_hint("another process may have the address; port 0 takes a free one")
         };
-        let listener = match Listen::parse(url)? {
-            Listen::Tcp(address) => {
+        let Listen { address, spoken } = Listen::parse(url)?;
+        let spoken = self.some(spoken, url)?;
+        let listener = match address {
+            Address::Tcp(address) => {
                 Listener::Tcp(tokio::net::TcpListener::bind(address).await.map_err(failed)?)
             }
-            Listen::Memory(name) => {
+            Address::Memory(name) => {
                 Listener::Memory(net::MemoryListener::bind(&name).map_err(failed)?)
             }
+            Address::Given => return Err(failed(io::ErrorKind::Unsupported.into())),
         };
-        self.listeners.push(listener);
+        self.listeners.push((listener, spoken));
         Ok(self)
+    }
+
+    /// What a listener speaks: some of what the server does.
+    fn some(&self, spoken: Option<Spoken>, listener: &str) -> Result<Spoken, Status> {
+        let spoken = spoken.unwrap_or(self.shared.spoken);
+        match spoken.within(self.shared.spoken) {
+            true => Ok(spoken),
+            false => Err(Status::invalid_argument(format!(
+                "{listener} is to speak {spoken:?}; the server speaks {:?}",
+                self.shared.spoken
+            ))),
+        }
     }
 
     /// Serves one more listener that was bound elsewhere.
     pub fn serve_listener(mut self, listener: tokio::net::TcpListener) -> Result<Bound, Status> {
-        self.listeners.push(Listener::Tcp(listener));
+        self.listeners.push((Listener::Tcp(listener), self.shared.spoken));
+        Ok(self)
+    }
+
+    /// The same, speaking only these of the server's protocols there.
+    pub fn serve_listener_as<N: AsRef<str>>(
+        mut self,
+        protocols: impl IntoIterator<Item = N>,
+        listener: tokio::net::TcpListener,
+    ) -> Result<Bound, Status> {
+        let spoken = speak(protocols).map_err(Status::invalid_argument)?;
+        let spoken = self.some(Some(spoken), "the listener")?;
+        self.listeners.push((Listener::Tcp(listener), spoken));
         Ok(self)
     }
 
     /// The bound addresses, as URLs to listen on: `tcp://127.0.0.1:8972`.
     pub fn addresses(&self) -> Vec<String> {
-        self.listeners.iter().map(|l| l.to_string()).collect()
+        self.listeners.iter().map(|(listener, _)| listener.to_string()).collect()
     }
 
     /// Stops the server from elsewhere.
@@ -373,9 +395,9 @@ impl Memory {
     /// A new connection to the server; its task runs on the current tokio runtime.
     pub(crate) fn dial(&self) -> io::Result<Stream> {
         let (ours, theirs) = net::pair();
-        match self.shared.admit(theirs) {
-            Some(conn) => drop(tokio::spawn(conn)),
-            None => return Err(io::ErrorKind::ConnectionRefused.into()),
+        match self.shared.admit(theirs, self.shared.spoken) {
+            Ok(conn) => drop(tokio::spawn(conn)),
+            Err(_) => return Err(io::ErrorKind::ConnectionRefused.into()),
         }
         Ok(ours)
     }

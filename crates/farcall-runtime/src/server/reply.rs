@@ -1,6 +1,6 @@
 //! The right and the duty to answer one call.
 
-use super::{method::Running, router::Entry};
+use super::{gate::Watch, method::Running, plugin::Outcome, router::Entry};
 use crate::limits::meta_bytes;
 use farcall_core::{Body, Bounds, Code, Origin, Put, Status, Take, Ticket};
 use farcall_wire::{Head, Out, ReplyHead, Wire, compress, format};
@@ -19,6 +19,8 @@ pub(crate) struct Reply<'a> {
     rules: Rules,
     /// Where a handler that must wait is left for the connection to find.
     later: &'a mut Option<Pin<Box<dyn Running>>>,
+    /// Who is to be told how the call ends.
+    watch: Option<&'a mut Watch>,
 }
 
 /// The limits that apply to one call's bodies.
@@ -42,7 +44,14 @@ impl<'a> Reply<'a> {
         later: &'a mut Option<Pin<Box<dyn Running>>>,
     ) -> Reply<'a> {
         let (service, method) = (&entry.service, &entry.name);
-        Reply { wire, out, ticket, service, method, rules, later }
+        Reply { wire, out, ticket, service, method, rules, later, watch: None }
+    }
+
+    /// The same, for somebody who is told how the call ends.
+    #[inline]
+    pub(crate) fn watched(mut self, watch: Option<&'a mut Watch>) -> Reply<'a> {
+        self.watch = watch;
+        self
     }
 
     /// Unfolds and decodes the argument. `argument` is its name, for error paths.
@@ -64,13 +73,13 @@ impl<'a> Reply<'a> {
     #[inline]
     pub(crate) fn ok<T: Put>(self, value: &T, meta: &[(String, String)]) {
         if self.ticket.oneway {
-            return;
+            return end(self.watch, Outcome::Done);
         }
         if !meta.is_empty() && meta_bytes(meta) > self.rules.meta_bytes {
             let limit = self.rules.meta_bytes;
             return self.fail(&too_much_meta(limit), &[]);
         }
-        let Reply { wire, out, ticket, service, method, rules, .. } = self;
+        let Reply { wire, out, ticket, service, method, rules, watch, .. } = self;
         let head = ReplyHead { ticket, service, method, error: None, meta, shape: Some(&T::SHAPE) };
         let mark = wire.begin(Head::Reply(head), out);
         let frame = mark.frame;
@@ -78,7 +87,10 @@ impl<'a> Reply<'a> {
         let encoded = catch_unwind(AssertUnwindSafe(encode));
         let length = out.tail().len() - frame;
         match encoded {
-            Ok(Ok(())) if length <= rules.message_bytes => wire.end(mark, out),
+            Ok(Ok(())) if length <= rules.message_bytes => {
+                wire.end(mark, out);
+                end(watch, Outcome::Done);
+            }
             refused => {
                 wire.abandon(mark, out);
                 let status = match refused {
@@ -92,6 +104,7 @@ impl<'a> Reply<'a> {
                     Err(_) => panicked(),
                 };
                 write_failure(wire, out, ticket, service, method, &status, meta);
+                end(watch, Outcome::Failed(&status));
             }
         }
     }
@@ -99,6 +112,7 @@ impl<'a> Reply<'a> {
     /// Answers with a failure.
     #[cold]
     pub(crate) fn fail(self, status: &Status, meta: &[(String, String)]) {
+        end(self.watch, Outcome::Failed(status));
         if self.ticket.oneway {
             return;
         }
@@ -119,6 +133,13 @@ impl<'a> Reply<'a> {
     }
 }
 
+#[inline]
+fn end(watch: Option<&mut Watch>, outcome: Outcome<'_>) {
+    if let Some(watch) = watch {
+        watch.end(outcome);
+    }
+}
+
 #[cold]
 fn too_much_meta(limit: usize) -> Status {
     Status::resource_exhausted(format!(
@@ -133,7 +154,7 @@ pub(super) fn panicked() -> Status {
     Status::internal("[service internal error]: the handler panicked")
 }
 
-fn write_failure(
+pub(crate) fn write_failure(
     wire: &mut dyn Wire,
     out: &mut Out,
     ticket: &Ticket,

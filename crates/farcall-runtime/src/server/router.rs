@@ -19,13 +19,15 @@ pub(crate) struct Router {
     places: Vec<u32>,
     /// Peers may read the names.
     listed: bool,
+    /// Nothing is said of it to strangers.
+    secret: bool,
 }
 
 impl Router {
     /// Freezes the table. Two methods of one name are an error.
-    pub(crate) fn new(entries: Vec<Entry>, listed: bool) -> Result<Router, Status> {
+    pub(crate) fn new(entries: Vec<Entry>, listed: bool, secret: bool) -> Result<Router, Status> {
         let size = (entries.len() * 2 + 1).next_power_of_two();
-        let mut router = Router { entries: Vec::new(), places: vec![0; size], listed };
+        let mut router = Router { entries: Vec::new(), places: vec![0; size], listed, secret };
         for entry in entries {
             let (service, name) = (entry.service.as_bytes(), entry.name.as_bytes());
             let Err(place) = router.place(service, name) else {
@@ -72,11 +74,17 @@ impl Routes for Router {
         }
     }
 
+    fn secret(&self) -> bool {
+        self.secret
+    }
+
+    /// A wire that lists names cannot know who asks.
     fn names(&self, each: &mut dyn FnMut(&str, &str)) -> bool {
-        if self.listed {
+        let listed = self.listed && !self.secret;
+        if listed {
             self.entries.iter().for_each(|entry| each(&entry.service, &entry.name));
         }
-        self.listed
+        listed
     }
 }
 

@@ -97,6 +97,22 @@ pub enum Broken {
         /// `Limits::head_bytes`.
         limit: usize,
     },
+    /// The first line of an answer is not `HTTP/1.x SP status SP reason`.
+    StatusLine,
+    /// An answer that nobody asked for.
+    Unasked,
+    /// More answers of the kind 1xx than can be meant before the one that counts.
+    InterimMany {
+        /// How many are let pass.
+        limit: usize,
+    },
+    /// 101: another protocol, which nobody asked for.
+    Switched,
+    /// A body where the status allows none.
+    BodyForbidden {
+        /// The status.
+        status: u16,
+    },
 }
 
 impl Broken {
@@ -172,6 +188,15 @@ impl fmt::Display for Broken {
             }
             Broken::TrailersLong { limit } => {
                 return write!(f, "trailers of over {limit} bytes (Limits::head_bytes)");
+            }
+            Broken::StatusLine => "an answer does not begin with HTTP/1.1, a status and a reason",
+            Broken::Unasked => "an answer came that nobody had asked for",
+            Broken::InterimMany { limit } => {
+                return write!(f, "more than {limit} answers 1xx came before the one that counts");
+            }
+            Broken::Switched => "the server switched to a protocol that nobody had asked for",
+            Broken::BodyForbidden { status } => {
+                return write!(f, "an answer {status} has a body, which it must not have");
             }
         })
     }

@@ -6,8 +6,11 @@
 //! refuses: two readers that repair differently are how requests are smuggled.
 
 use super::Broken;
+use super::chars::{find, has_control, is_control, is_in_host, is_in_uri};
 use farcall_core::Limits;
 use std::ops::Range;
+
+pub(super) use super::chars::is_token;
 
 /// The methods that are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +24,12 @@ pub(super) enum Method {
     Other,
 }
 
-/// Each method and the space behind it: what a connection begins with.
+/// Each method and the space behind it: what a connection begins with. The first is what almost all
+/// of them are.
 pub(super) const METHODS: [(&[u8], Method); 9] = [
+    (b"POST ", Method::Post),
     (b"GET ", Method::Get),
     (b"HEAD ", Method::Head),
-    (b"POST ", Method::Post),
     (b"PUT ", Method::Other),
     (b"DELETE ", Method::Other),
     (b"OPTIONS ", Method::Options),
@@ -110,7 +114,7 @@ impl Lines {
         limit: usize,
     ) -> Result<Option<(Range<usize>, bool)>, ()> {
         let window = &input[self.seen..input.len().min(limit).max(self.seen)];
-        let Some(found) = window.iter().position(|b| *b == b'\n') else {
+        let Some(found) = find(window, b'\n') else {
             self.seen += window.len();
             return if input.len() >= limit { Err(()) } else { Ok(None) };
         };
@@ -158,7 +162,11 @@ impl Reader {
             };
             let Some((line, strict)) = line else { return Ok(None) };
             if self.head.is_none() {
-                let head = request_line(&input[line.clone()], line.start, self.lines.at)?;
+                let text = &input[line.clone()];
+                let head = request_line(text, line.start, self.lines.at).map_err(|broken| {
+                    // Whatever else it is, that is what is wrong with it.
+                    if text.contains(&b'\r') { Broken::BareCr } else { broken }
+                })?;
                 self.lenient = head.method == Method::Connect && head.minor == 0;
                 if !strict && !self.lenient {
                     return Err(Broken::BareLf);
@@ -269,10 +277,8 @@ impl Reader {
 
 /// Reads `METHOD SP target SP version` (RFC 9112 §3). `at` is where the line begins, `next` where
 /// the fields do.
+#[inline]
 fn request_line(line: &[u8], at: usize, next: usize) -> Result<Head, Broken> {
-    if line.contains(&b'\r') {
-        return Err(Broken::BareCr);
-    }
     let mut parts = line.split(|b| *b == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -343,32 +349,40 @@ fn path(method: Method, target: &[u8]) -> Result<Range<usize>, Broken> {
 }
 
 /// Splits a field line into the length of its name and where its value lies (RFC 9112 §5).
+#[inline]
 pub(super) fn split(line: &[u8]) -> Result<(usize, Range<usize>), Broken> {
-    if matches!(line.first(), Some(b' ' | b'\t')) {
-        return Err(Broken::Folded);
-    }
-    if line.contains(&b'\r') {
-        return Err(Broken::BareCr);
-    }
-    let Some(colon) = line.iter().position(|b| *b == b':') else { return Err(Broken::NoColon) };
-    if colon == 0 {
-        return Err(Broken::NameEmpty);
-    }
-    if matches!(line[colon - 1], b' ' | b'\t') {
-        return Err(Broken::SpaceBeforeColon);
-    }
-    if let Some(byte) = line[..colon].iter().find(|b| !is_token(**b)) {
-        return Err(Broken::Name { byte: *byte });
-    }
-    let value = &line[colon + 1..];
-    let is_control = |b: &&u8| **b < b' ' && **b != b'\t' || **b == 0x7f;
-    if let Some(byte) = value.iter().find(is_control) {
-        return Err(Broken::Value { byte: *byte });
-    }
+    let colon = line.iter().position(|b| !is_token(*b)).unwrap_or(line.len());
+    let value = match line[colon..].split_first() {
+        Some((b':', value)) if colon > 0 && !has_control(value) => value,
+        _ => return Err(wrong(line)),
+    };
     let is_space = |b: &u8| matches!(b, b' ' | b'\t');
     let start = value.iter().position(|b| !is_space(b)).unwrap_or(value.len());
     let end = value.iter().rposition(|b| !is_space(b)).map_or(start, |last| last + 1);
     Ok((colon, colon + 1 + start..colon + 1 + end))
+}
+
+/// What is wrong with a line that is not a token, a colon and a value.
+#[cold]
+fn wrong(line: &[u8]) -> Broken {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Broken::Folded;
+    }
+    if line.contains(&b'\r') {
+        return Broken::BareCr;
+    }
+    let Some(colon) = line.iter().position(|b| *b == b':') else { return Broken::NoColon };
+    if colon == 0 {
+        return Broken::NameEmpty;
+    }
+    if matches!(line[colon - 1], b' ' | b'\t') {
+        return Broken::SpaceBeforeColon;
+    }
+    if let Some(byte) = line[..colon].iter().find(|b| !is_token(**b)) {
+        return Broken::Name { byte: *byte };
+    }
+    let byte = line[colon + 1..].iter().find(|b| is_control(**b));
+    Broken::Value { byte: byte.copied().unwrap_or_default() }
 }
 
 /// How [`farcall_core::Meta`] walks the field lines of a head that was read.
@@ -382,25 +396,20 @@ pub(super) fn walk(block: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
     }
 }
 
-/// A character of a token (RFC 9110 §5.6.2).
-pub(super) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
 /// Only characters of a URI's path and query, and `%` only before two digits (RFC 3986 §3.3, §3.4).
 fn is_encoded(target: &[u8]) -> bool {
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%[]".contains(b);
+    if target.is_empty() || !target.iter().all(|b| is_in_uri(*b)) {
+        return false;
+    }
     let mut percents = target.iter().enumerate().filter(|(_, b)| **b == b'%');
-    !target.is_empty()
-        && target.iter().all(allowed)
-        && percents.all(|(at, _)| {
+    find(target, b'%').is_none()
+        || percents.all(|(at, _)| {
             let digits = target.get(at + 1..at + 3);
             digits.is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit))
         })
 }
 
-/// A host and perhaps a port, or nothing. Fewer characters than RFC 3986 §3.2.2 allows: none that
-/// means something to a shell or to a list.
+/// A host and perhaps a port, or nothing.
 fn is_host(value: &[u8]) -> bool {
     let name_end = match value.first() {
         Some(b'[') => value.iter().position(|b| *b == b']').map(|at| at + 1),
@@ -414,7 +423,7 @@ fn is_host(value: &[u8]) -> bool {
             !address.is_empty()
                 && address.iter().all(|b| b.is_ascii_hexdigit() || b":.".contains(b))
         }
-        name => name.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(b)),
+        name => name.iter().all(|b| is_in_host(*b)),
     };
     let port_is_good = match port {
         [] => true,
@@ -425,7 +434,7 @@ fn is_host(value: &[u8]) -> bool {
 }
 
 /// Digits and nothing else, within range.
-fn decimal(value: &[u8]) -> Option<u64> {
+pub(super) fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -437,8 +446,10 @@ fn decimal(value: &[u8]) -> Option<u64> {
 /// Whether a body of this type may be JSON: JSON by any of its names, and what clients say that
 /// were not told better (`curl -d` says a form).
 fn may_be_json(value: &[u8]) -> bool {
+    if value == b"application/json" {
+        return true;
+    }
     let kind = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    let kind = kind.to_ascii_lowercase();
     let plain: [&[u8]; 7] = [
         b"",
         b"application/json",
@@ -448,5 +459,9 @@ fn may_be_json(value: &[u8]) -> bool {
         b"text/plain",
         b"text/x-json",
     ];
-    plain.contains(&&kind[..]) || kind.ends_with(b"+json") && !kind.starts_with(b"application/grpc")
+    let has = |part: Option<&[u8]>, text: &[u8]| part.is_some_and(|p| p.eq_ignore_ascii_case(text));
+    let (json, grpc) = (b"+json", b"application/grpc");
+    plain.iter().any(|known| kind.eq_ignore_ascii_case(known))
+        || has(kind.len().checked_sub(json.len()).and_then(|at| kind.get(at..)), json)
+            && !has(kind.get(..grpc.len()), grpc)
 }

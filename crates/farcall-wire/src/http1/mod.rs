@@ -1,4 +1,4 @@
-//! HTTP/1.1, the server's side, and plain JSON over it: calls that people make by hand.
+//! HTTP/1.1, both sides, and plain JSON over it: calls that people make by hand.
 //!
 //! Source: RFC 9112 (messages) and RFC 9110 (semantics); sections are named where they apply.
 //!
@@ -25,23 +25,26 @@
 
 mod body;
 mod broken;
+mod chars;
+pub(crate) mod client;
 mod head;
 mod places;
 mod plan;
 mod reply;
 
 use crate::{
-    Control, Event, Fed, Head, Mark, Out, Protocol, ReplyHead, Side, Sniff, Unknown, Wire,
+    Control, Event, Fed, Head, Mark, Out, Place, Protocol, ReplyHead, Side, Sniff, Unknown, Wire,
 };
 use body::Chunks;
 use bytes::{Buf, Bytes, BytesMut};
-use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Status, Ticket};
+use farcall_core::{Call, Code, Compress, Format, Found, Limits, Meta, Routes, Status, Ticket};
 use head::{Bounds, Length, METHODS, Method, Reader};
 use places::Places;
 use plan::{Answer, Plan};
 use reply::Connection;
 
 pub use broken::Broken;
+pub use client::Opening;
 
 /// The protocol.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,7 +70,46 @@ impl Protocol for Http {
         Format::Json
     }
 
-    fn open(&self, _side: Side, limits: &Limits) -> Box<dyn Wire> {
+    /// `Authorization` (RFC 9110 §11.6.2), whose name is in lower case here.
+    fn auth_key(&self) -> Option<&'static str> {
+        Some("authorization")
+    }
+
+    /// A bare token is sent as a bearer's (RFC 6750 §2.1).
+    fn auth_value(&self, token: &str) -> String {
+        match token.contains(' ') {
+            true => token.to_owned(),
+            false => format!("Bearer {token}"),
+        }
+    }
+
+    /// "The target is not able to produce authoritative responses" (RFC 9110 §15.5.20).
+    fn turn_away(&self, _: &[u8], text: &str) -> Vec<u8> {
+        let mut tail = Vec::new();
+        reply::open(&mut tail, 421, Connection::Closes, reply::JSON, None, &[]);
+        let body = tail.len();
+        reply::failure(&mut tail, Code::Unimplemented, text);
+        reply::close(&mut tail, body);
+        tail
+    }
+
+    fn carries(&self, format: Format) -> bool {
+        format == Format::Json
+    }
+
+    /// Answers come in order: a slow one would delay all behind it.
+    fn in_flight(&self) -> Option<usize> {
+        Some(1)
+    }
+
+    fn open_to(&self, place: &Place<'_>, limits: &Limits) -> Box<dyn Wire> {
+        Box::new(client::Client::new(place, limits))
+    }
+
+    fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
+        if side == Side::Client {
+            return self.open_to(&Place { host: "localhost", path: None }, limits);
+        }
         Box::new(Server {
             state: State::Head(Reader::default()),
             places: Places::default(),
@@ -80,10 +122,6 @@ impl Protocol for Http {
             requests: limits.calls_per_connection,
             output_bytes: limits.output_bytes,
         })
-    }
-
-    fn has_client(&self) -> bool {
-        false
     }
 }
 
@@ -182,7 +220,7 @@ impl Wire for Server {
         let frame = tail.len();
         let body = match head {
             Head::Reply(head) => self.begin_reply(&head, tail),
-            // Nobody opens the client's side: `has_client` says that there is none.
+            // Nobody calls from this end.
             Head::Call(_) => frame,
         };
         Mark { frame, body, compress: Compress::None }
@@ -339,9 +377,10 @@ impl Server {
                 let ticket = ticket(self.places.open(connection, false), compress);
                 events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
             }
-            Plan::Unknown { found, service, method } => {
+            Plan::Unknown { found, service, method, timeout, .. } => {
                 let ticket = ticket(self.places.open(connection, true), Compress::None);
-                events.push(Event::Unknown(Unknown { ticket, found, service, method }));
+                let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                events.push(Event::Unknown(unknown));
             }
             Plan::Answer(answer) => self.answer(&answer, connection, head_only, out),
         }
@@ -356,7 +395,7 @@ impl Server {
         let unknown = place.is_some_and(|place| place.unknown);
         let status = match head.error {
             None => 200,
-            Some(_) if unknown => 404,
+            Some(error) if unknown && error.code() == Code::Unimplemented => 404,
             Some(error) => reply::status(error.code()),
         };
         reply::open(tail, status, connection, reply::JSON, None, head.meta);

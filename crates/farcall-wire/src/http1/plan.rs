@@ -1,6 +1,7 @@
 //! What to do with a request, decided from its head alone: call a method, or answer at once.
 
 use super::{
+    chars::find,
     head::{Head, Method},
     reply,
 };
@@ -13,8 +14,8 @@ use std::{borrow::Cow, ops::Range, time::Duration};
 pub(super) enum Plan {
     /// Call this method.
     Call { to: MethodId, compress: Compress, timeout: Option<Duration> },
-    /// Say that there is none.
-    Unknown { found: Found, service: Str, method: Str },
+    /// Say that there is none. `secret`: its body is awaited, as that of a call would be.
+    Unknown { found: Found, service: Str, method: Str, timeout: Option<Duration>, secret: bool },
     /// Answer, and forget the body.
     Answer(Answer),
 }
@@ -56,25 +57,42 @@ impl Plan {
         if service.len() > name_bytes || method.len() > name_bytes {
             return no(414, format!("names have at most {name_bytes} bytes (Limits::name_bytes)"));
         }
-        match routes.find(&service, &method) {
-            Found::Method(to) if head.method == Method::Post => call(head, bytes, to),
-            Found::Method(_) => Plan::Answer(Answer::No {
-                status: 405,
-                text: "methods are called by POST, with the argument as JSON in the body".into(),
-                allow: Some("POST"),
-            }),
-            found if head.method == Method::Post => {
-                let text = |name: &[u8]| Str::from(&*String::from_utf8_lossy(name));
-                let (service, method) = (text(&service), text(&method));
-                Plan::Unknown { found, service, method }
+        let found = routes.find(&service, &method);
+        let is_method = matches!(found, Found::Method(_));
+        match found {
+            Found::Method(_) if head.method != Method::Post && !routes.secret() => {
+                Plan::Answer(Answer::No {
+                    status: 405,
+                    text: "methods are called by POST, with the argument as JSON in the body"
+                        .into(),
+                    allow: Some("POST"),
+                })
             }
-            _ => no(404, "no such service or method; call by POST /Service/Method"),
+            _ if head.method != Method::Post => {
+                no(404, "no such service or method; call by POST /Service/Method")
+            }
+            // To strangers everything is said of what does not exist as of what does.
+            found => match Ways::read(head, bytes) {
+                Err(refusal) if is_method || routes.secret() => refusal,
+                ways => {
+                    let Ways { compress, timeout } = ways.unwrap_or_default();
+                    match found {
+                        Found::Method(to) => Plan::Call { to, compress, timeout },
+                        found => {
+                            let text = |name: &[u8]| Str::from(&*String::from_utf8_lossy(name));
+                            let (service, method) = (text(&service), text(&method));
+                            let secret = routes.secret();
+                            Plan::Unknown { found, service, method, timeout, secret }
+                        }
+                    }
+                }
+            },
         }
     }
 
     /// Whether anybody wants the body.
     pub(super) fn wants_body(&self) -> bool {
-        matches!(self, Plan::Call { .. })
+        matches!(self, Plan::Call { .. } | Plan::Unknown { secret: true, .. })
     }
 }
 
@@ -82,28 +100,39 @@ fn no(status: u16, text: impl Into<Cow<'static, str>>) -> Plan {
     Plan::Answer(Answer::No { status, text: text.into(), allow: None })
 }
 
-/// A call, if what the head says of its body can be understood.
-fn call(head: &Head, bytes: &[u8], to: MethodId) -> Plan {
-    let text = |range: &Range<usize>| {
-        let text = bytes.get(range.clone()).unwrap_or_default();
-        String::from_utf8_lossy(text).into_owned()
-    };
-    if let Some(media) = &head.media {
-        let media = text(media);
-        return no(415, format!("`{media}` is not JSON; send Content-Type: application/json"));
-    }
-    let compress = match head.encoding.as_ref().map(text) {
-        None => Compress::None,
-        Some(name) if name.eq_ignore_ascii_case("gzip") => Compress::Gzip,
-        Some(name) => {
-            return no(415, format!("`{name}` is not understood; send the body plain or as gzip"));
+/// How a call's body is packed, and how long its caller waits.
+#[derive(Default)]
+struct Ways {
+    compress: Compress,
+    timeout: Option<Duration>,
+}
+
+impl Ways {
+    /// What the head says of the body, if it can be understood.
+    fn read(head: &Head, bytes: &[u8]) -> Result<Ways, Plan> {
+        let text = |range: &Range<usize>| {
+            let text = bytes.get(range.clone()).unwrap_or_default();
+            String::from_utf8_lossy(text).into_owned()
+        };
+        if let Some(media) = &head.media {
+            let media = text(media);
+            let why = format!("`{media}` is not JSON; send Content-Type: application/json");
+            return Err(no(415, why));
         }
-    };
-    match head.timeout {
-        Some(Err(())) => no(400, "X-Timeout-Ms is not a whole number of milliseconds"),
-        timeout => {
-            let timeout = timeout.and_then(Result::ok).map(Duration::from_millis);
-            Plan::Call { to, compress, timeout }
+        let compress = match head.encoding.as_ref().map(text) {
+            None => Compress::None,
+            Some(name) if name.eq_ignore_ascii_case("gzip") => Compress::Gzip,
+            Some(name) => {
+                let why = format!("`{name}` is not understood; send the body plain or as gzip");
+                return Err(no(415, why));
+            }
+        };
+        match head.timeout {
+            Some(Err(())) => Err(no(400, "X-Timeout-Ms is not a whole number of milliseconds")),
+            timeout => {
+                let timeout = timeout.and_then(Result::ok).map(Duration::from_millis);
+                Ok(Ways { compress, timeout })
+            }
         }
     }
 }
@@ -142,8 +171,8 @@ fn root(method: Method, host: &[u8], routes: &dyn Routes) -> Plan {
 }
 
 /// Undoes percent-encoding (RFC 3986 §2.1). What is decoded is a name, never again a path.
-fn decode(part: &[u8]) -> Cow<'_, [u8]> {
-    if !part.contains(&b'%') {
+pub(super) fn decode(part: &[u8]) -> Cow<'_, [u8]> {
+    if find(part, b'%').is_none() {
         return Cow::Borrowed(part);
     }
     let mut decoded = Vec::with_capacity(part.len());

@@ -19,10 +19,15 @@ const INTERNAL: i64 = -32603;
 /// `powerman/rpc-codec` sends it.
 const SERVER: i64 = -32000;
 
+/// The number of `Code::Unimplemented` below -32000: the protocol itself is not spoken.
+pub(super) const NOT_SPOKEN: i64 = SERVER - Code::Unimplemented as i64;
+
 /// A failure as it is written.
 pub(super) struct Failure<'a> {
     pub(super) code: i64,
     pub(super) text: &'a str,
+    /// The typed error, as JSON.
+    pub(super) detail: Option<&'a [u8]>,
 }
 
 impl<'a> Failure<'a> {
@@ -36,7 +41,7 @@ impl<'a> Failure<'a> {
         };
         // Go's client takes an empty error of 1.0 for one without a text, others for a success.
         let text = if status.text().is_empty() { status.code().name() } else { status.text() };
-        Failure { code, text }
+        Failure { code, text, detail: status.detail().map(|json| &**json) }
     }
 
     /// Appends the answer up to its end: in 1.0 a brace, in 2.0 the id and a brace.
@@ -53,9 +58,17 @@ impl<'a> Failure<'a> {
                 tail.extend_from_slice(self.code.to_string().as_bytes());
                 tail.extend_from_slice(b",\"message\":");
                 quote(self.text, tail);
-                if (SERVER - 16..SERVER).contains(&self.code) {
-                    tail.extend_from_slice(b",\"data\":{\"code\":");
-                    quote(Code::from_number(SERVER - self.code).name(), tail);
+                let ours = (SERVER - 16..SERVER).contains(&self.code);
+                if ours || self.detail.is_some() {
+                    tail.extend_from_slice(b",\"data\":{");
+                    if ours {
+                        tail.extend_from_slice(b"\"code\":");
+                        quote(Code::from_number(SERVER - self.code).name(), tail);
+                    }
+                    if let Some(detail) = self.detail {
+                        tail.extend_from_slice(if ours { b",\"fault\":" } else { b"\"fault\":" });
+                        tail.extend_from_slice(detail);
+                    }
                     tail.push(b'}');
                 }
                 tail.push(b'}');
@@ -90,10 +103,15 @@ pub(super) fn status(error: &Bytes, bounds: Bounds) -> Status {
             _ => by_text(text),
         },
     };
-    match text {
+    let status = match text {
         // As Go's client says it.
         "" => Status::remote(code, "unspecified error"),
         text => Status::remote(code, text),
+    };
+    let mut json = Vec::new();
+    match value.get("data").and_then(|data| data.get("fault")) {
+        Some(fault) if json::encode(fault, bounds, &mut json).is_ok() => status.with_detail(json),
+        _ => status,
     }
 }
 
@@ -106,6 +124,7 @@ fn by_text(text: &str) -> Code {
         ("json: cannot unmarshal ", Code::InvalidArgument),
         ("the json argument cannot be read: ", Code::InvalidArgument),
         ("[service internal error]", Code::Internal),
+        ("the credentials are ", Code::Unauthenticated),
         // The texts of Go's `context`, which handlers return as they are.
         ("context deadline exceeded", Code::DeadlineExceeded),
         ("context canceled", Code::Cancelled),

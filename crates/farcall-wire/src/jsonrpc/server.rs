@@ -262,8 +262,11 @@ impl Server {
         let (service, method) = (&method[..dot], &method[dot + 1..]);
         let found = routes.find(service, method);
         let mut body = Body::default();
-        if let Found::Method(_) = found {
+        let is_method = matches!(found, Found::Method(_));
+        if is_method || routes.secret() {
             check_params(envelope, frame, request.version)?;
+        }
+        if is_method {
             body.bytes = envelope.share(Member::Params, frame);
             body.lent = Some(Arc::clone(&self.lent[request.version as usize]));
         }
@@ -282,7 +285,8 @@ impl Server {
             found => {
                 let text = |name| Str::from(&*String::from_utf8_lossy(name));
                 let (service, method) = (text(service), text(method));
-                Event::Unknown(Unknown { ticket, found, service, method })
+                let (timeout, meta) = (None, Meta::default());
+                Event::Unknown(Unknown { ticket, found, service, method, timeout, meta })
             }
         })
     }
@@ -382,7 +386,7 @@ impl Server {
     /// Answers what never became a call.
     #[cold]
     fn refuse(&mut self, request: &Request<'_>, refusal: &Refusal, out: &mut Out) {
-        let failure = Failure { code: refusal.code, text: &refusal.text };
+        let failure = Failure { code: refusal.code, text: &refusal.text, detail: None };
         let mut id = Vec::new();
         compact(request.id.unwrap_or(b"null"), &mut id);
         let tail = out.tail();

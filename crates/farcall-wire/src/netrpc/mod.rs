@@ -26,7 +26,8 @@ mod header;
 
 use crate::gob::{self, Decoder, Encoder, Open, Step};
 use crate::{
-    Control, Event, Fed, Head, Mark, Out, Protocol, Reply, ReplyHead, Side, Sniff, Unknown, Wire,
+    Control, Event, Fed, Head, Mark, Out, OverHttp, Protocol, Reply, ReplyHead, Side, Sniff,
+    Tunnel, Unknown, Wire,
 };
 use bytes::BytesMut;
 use farcall_core::{
@@ -89,6 +90,12 @@ impl Protocol for NetRpc {
 
     fn carries_meta(&self) -> bool {
         false
+    }
+
+    /// `net/rpc/server.go`: `DefaultRPCPath` and what `ServeHTTP` answers.
+    fn over_http(&self) -> Option<OverHttp> {
+        let (path, status) = ("/_goRPC_", "200 Connected to Go RPC");
+        Some(OverHttp::Tunnel(Tunnel { path, status }))
     }
 }
 
@@ -216,7 +223,8 @@ impl Streams {
             }
             found => {
                 let (service, method) = names.unwrap_or_default();
-                Event::Unknown(Unknown { ticket, found, service, method })
+                let (timeout, meta) = (None, Meta::default());
+                Event::Unknown(Unknown { ticket, found, service, method, timeout, meta })
             }
         });
         Ok(())
@@ -302,6 +310,8 @@ fn code(text: &str) -> Code {
     ];
     match known.iter().any(|known| text.starts_with(known)) {
         true => Code::Unimplemented,
+        // What our own servers answer to strangers.
+        false if text.starts_with("the credentials are ") => Code::Unauthenticated,
         false => Code::Unknown,
     }
 }

@@ -20,15 +20,17 @@
 
 mod broken;
 mod header;
+mod memo;
 mod meta;
 
 use crate::{
-    CallHead, Control, Event, Fed, Head, Mark, Out, Protocol, Reply, ReplyHead, Side, Sniff,
-    Unknown, Wire, compress,
+    CallHead, Control, Event, Fed, Head, Mark, Out, OverHttp, Protocol, Reply, ReplyHead, Side,
+    Sniff, Tunnel, Unknown, Wire, compress,
 };
 use bytes::{Buf, Bytes, BytesMut};
 use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Str};
 use header::Header;
+use memo::Memo;
 
 pub use broken::Broken;
 
@@ -49,9 +51,33 @@ impl Protocol for Rpcx {
         }
     }
 
+    fn auth_key(&self) -> Option<&'static str> {
+        Some(meta::AUTH)
+    }
+
+    /// An error reply to the call that begins so; one-way calls have none.
+    fn turn_away(&self, first: &[u8], text: &str) -> Vec<u8> {
+        let Some(head) = first.first_chunk().map(Header::read) else { return Vec::new() };
+        let mut tail = Vec::new();
+        if !head.has(header::ONEWAY) {
+            let word = header::WORD | header::RESPONSE | header::ERROR;
+            let last = Some((meta::ERROR, text.as_bytes()));
+            write(&mut tail, word, head.seq, ["", ""], &[], last);
+            let total = (tail.len() - header::LEN) as u32;
+            put32(&mut tail, 12, total);
+        }
+        tail
+    }
+
     /// As Go's rpcx client.
     fn default_format(&self) -> Format {
         Format::MsgPack
+    }
+
+    /// rpcx `share/share.go` and `server/server.go`.
+    fn over_http(&self) -> Option<OverHttp> {
+        let (path, status) = ("/_rpcx_", "200 Connected to rpcx");
+        Some(OverHttp::Tunnel(Tunnel { path, status }))
     }
 
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
@@ -60,16 +86,19 @@ impl Protocol for Rpcx {
             message_bytes: limits.message_bytes,
             name_bytes: limits.name_bytes,
             meta_bytes: limits.meta_bytes,
+            memo: Memo::default(),
         })
     }
 }
 
-/// One end of a connection. Frames stand alone, so there is no state but the bounds.
+/// One end of a connection. Frames stand alone, so there is no state but the bounds, and what was
+/// made of the last call's names.
 struct Frames {
     side: Side,
     message_bytes: usize,
     name_bytes: usize,
     meta_bytes: usize,
+    memo: Memo,
 }
 
 impl Wire for Frames {
@@ -189,13 +218,23 @@ impl Frames {
     /// Serves one frame: heartbeats are echoed, all else is a call, whatever its type bit says.
     #[inline(always)]
     fn serve(
-        &self,
+        &mut self,
         input: &mut BytesMut,
         out: &mut Out,
         routes: &dyn Routes,
         events: &mut Vec<Event>,
     ) -> Result<(), Stop> {
         let head = self.head(input)?;
+        let end = header::LEN + head.total as usize;
+        if !head.has(header::HEARTBEAT)
+            && let Some((known, place)) = self.memo.find(&input[..end])
+        {
+            let (to, timeout) = (known.to, known.timeout);
+            let (meta, body) = take(place, input);
+            let ticket = head.ticket();
+            events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
+            return Ok(());
+        }
         let Parts { service, method, meta, place } = self.parts(head, input)?;
         let timeout = if meta.is_empty() { None } else { meta::timeout(meta)? };
         if head.has(header::HEARTBEAT) {
@@ -204,12 +243,18 @@ impl Frames {
         }
         match routes.find(service, method) {
             Found::Method(to) => {
+                self.memo.keep(&input[..place.end], place, to, timeout);
                 let (meta, body) = take(place, input);
                 let ticket = head.ticket();
                 events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
             }
             found => {
-                events.push(unknown(head, found, service, method));
+                let mut event = unknown(head, found, service, method);
+                event.timeout = timeout;
+                if !meta.is_empty() {
+                    event.meta = Meta::new(Bytes::copy_from_slice(meta), meta::walk);
+                }
+                events.push(Event::Unknown(event));
                 input.advance(place.end);
             }
         }
@@ -273,8 +318,10 @@ impl Frames {
             None => write(tail, word, seq, names, head.meta, None),
             Some(status) => {
                 let word = word & !header::STATUS | header::ERROR;
-                let text = meta::fitting(status.text(), head.meta, self.meta_bytes);
-                write(tail, word, seq, names, head.meta, Some((meta::ERROR, text.as_bytes())))
+                let with_detail = meta::with_detail(status, head.meta, self.meta_bytes);
+                let pairs = with_detail.as_deref().unwrap_or(head.meta);
+                let text = meta::fitting(status.text(), pairs, self.meta_bytes);
+                write(tail, word, seq, names, pairs, Some((meta::ERROR, text.as_bytes())))
             }
         };
         Mark { frame, body, compress: head.ticket.compress }
@@ -394,11 +441,11 @@ fn echo(place: Place, input: &mut BytesMut, out: &mut Out) {
 }
 
 #[cold]
-fn unknown(head: Header, found: Found, service: &[u8], method: &[u8]) -> Event {
-    // Copies of the short names, so that they do not keep the frame alive.
+fn unknown(head: Header, found: Found, service: &[u8], method: &[u8]) -> Unknown {
+    // Copies of what is short, so that they do not keep the frame alive.
     let text = |name| Str::from(&*String::from_utf8_lossy(name));
     let (ticket, service, method) = (head.ticket(), text(service), text(method));
-    Event::Unknown(Unknown { ticket, found, service, method })
+    Unknown { ticket, found, service, method, timeout: None, meta: Meta::default() }
 }
 
 /// Appends a frame up to its body, with the total and the body's length still open. Returns where

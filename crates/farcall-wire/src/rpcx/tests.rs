@@ -2,6 +2,7 @@
 //! round trips.
 
 mod kit;
+mod memo;
 mod random;
 
 use super::{Broken, Rpcx};

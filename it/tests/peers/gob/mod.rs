@@ -57,8 +57,7 @@ impl Judge {
 
     /// The values of a stream.
     fn decode(&mut self, types: &[&str], stream: &[u8]) -> Result<Vec<Json>, String> {
-        let mut answer =
-            self.ask(json!({"Do": "decode", "Types": types, "Hex": hex(stream)}));
+        let mut answer = self.ask(json!({"Do": "decode", "Types": types, "Hex": hex(stream)}));
         match answer["Error"].as_str() {
             Some(error) => Err(error.to_owned()),
             None => Ok(answer["Values"].as_array_mut().map(std::mem::take).unwrap_or_default()),

@@ -82,9 +82,9 @@ impl Maker {
     fn field(&mut self, depth: usize) -> Type {
         match self.dice.below(6) {
             0 => Type::Pointer(Box::new(self.any(depth))),
-            1 if self.dice.one_in(4) => Type::Pointer(Box::new(Type::Pointer(Box::new(
-                self.any(depth),
-            )))),
+            1 if self.dice.one_in(4) => {
+                Type::Pointer(Box::new(Type::Pointer(Box::new(self.any(depth)))))
+            }
             _ => self.any(depth),
         }
     }
@@ -236,9 +236,7 @@ fn dynamic(dice: &mut Dice, depth: usize) -> Value {
         6 => Value::Bytes(dice.value()),
         7 => Value::Time(dice.value()),
         8 | 9 => Value::List((0..dice.below(4)).map(|_| dynamic(dice, depth + 1)).collect()),
-        _ => Value::object(
-            (0..dice.below(4)).map(|i| (format!("k{i}"), dynamic(dice, depth + 1))),
-        ),
+        _ => Value::object((0..dice.below(4)).map(|i| (format!("k{i}"), dynamic(dice, depth + 1)))),
     }
 }
 

@@ -204,7 +204,10 @@ fn put<S: Sink + ?Sized>(value: &Value, shape: &'static Shape, to: &mut S) {
         (Shape::One(Kind::Span, _), Value::Int(v)) => {
             to.span(Duration::from_nanos(v.unsigned_abs()));
         }
-        (Shape::One(kind @ (Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64), pack), Value::Int(v)) => {
+        (
+            Shape::One(kind @ (Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64), pack),
+            Value::Int(v),
+        ) => {
             to.uint(v.unsigned_abs(), kind, pack);
         }
         (Shape::One(kind, pack), Value::Uint(v)) => to.uint(*v, kind, pack),
@@ -299,4 +302,3 @@ fn take<S: Source + ?Sized>(shape: &'static Shape, from: &mut S) -> Result<Value
         Shape::Enum(names) => i64::from(from.choice(names)?).into(),
     })
 }
-

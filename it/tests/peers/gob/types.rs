@@ -228,9 +228,10 @@ pub(super) fn same(of: &Type, got: &Value, want: &Value) -> bool {
         }
         (Type::Struct(fields), Value::Map(got), Value::Map(want)) => {
             got.len() == want.len()
-                && fields.iter().enumerate().all(|(i, (_, of))| {
-                    got[i].0 == want[i].0 && same(of, &got[i].1, &want[i].1)
-                })
+                && fields
+                    .iter()
+                    .enumerate()
+                    .all(|(i, (_, of))| got[i].0 == want[i].0 && same(of, &got[i].1, &want[i].1))
         }
         (_, Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
         (_, got, want) => got == want,

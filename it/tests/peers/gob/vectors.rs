@@ -314,8 +314,7 @@ fn every_recorded_misfit() {
             (Ok(want), Ok(ours)) => {
                 let of = Type::from_json(&judge.describe(dest));
                 let back = judge.decode(&[dest], &ours).unwrap_or_else(|e| panic!("{name}: {e}"));
-                let [back, want] =
-                    [&back[0], &want].map(|value| told(&of, value, &mut Vec::new()));
+                let [back, want] = [&back[0], &want].map(|value| told(&of, value, &mut Vec::new()));
                 assert!(alike(&back, &want), "{name}: {back} for {want}");
                 taken += 1;
             }

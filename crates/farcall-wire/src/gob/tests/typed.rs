@@ -218,7 +218,8 @@ fn a_time_without_a_name() {
     assert!(matches!(dynamic.get("At"), Some(Value::Bytes(bytes)) if bytes.len() == 15));
 }
 
-const NAMELESS: &str = "227f030102ff800001030102417401ff820001034e696c01ff820001014e01040000000aff81050102ff8400000016ff80010f010000000edce5e80000000005ffff020600";
+const NAMELESS: &str = "227f030102ff800001030102417401ff820001034e696c01ff820001014e01\
+    040000000aff81050102ff8400000016ff80010f010000000edce5e80000000005ffff020600";
 
 /// Go names a struct without a name by writing it out, however long that is.
 #[test]
@@ -277,4 +278,29 @@ fn faults_name_the_field() {
     let body = &values(&vector("int_3"), &[]).unwrap()[0];
     let alone = crate::gob::decode::<i64>(&body.bytes, None, farcall_core::Bounds::default());
     assert!(alone.unwrap_err().to_string().contains("apart from the stream"));
+}
+
+/// What a value says of itself goes out as it says it: nothing is lost on the way to its type.
+#[test]
+fn values_say_their_types() {
+    assert_eq!(write(&Value::Uint(6)), write(&6_u64));
+    assert_eq!(write(&Some(Value::Uint(6))), write(&6_u64));
+    assert_eq!(write(&Value::Int(6)), write(&6_i64));
+    assert_eq!(write(&Value::Float(6.0)), write(&6.0_f64));
+    assert_eq!(write(&Value::Bytes(vec![1])), write(&vec![1_u8]));
+    let map = |key: &str, value| Value::object([("$map", Value::object([(key, value)]))]);
+    let typed = BTreeMap::from([("a".to_owned(), 3_i64)]);
+    assert_eq!(write(&map("a", Value::Int(3))), write(&typed));
+    let typed = BTreeMap::from([("a".to_owned(), typed)]);
+    assert_eq!(first(&write(&map("a", map("a", Value::Int(3))))), Ok(typed));
+    let keys = Value::Map(vec![(Value::Int(-5), Value::from("minus five"))]);
+    let typed = BTreeMap::from([(-5_i64, "minus five".to_owned())]);
+    assert_eq!(write(&Value::object([("$map", keys)])), write(&typed));
+    // A name is no field's, and a map must be one.
+    for wrong in [map("a", Value::Null), Value::object([("$map", Value::Int(1))])] {
+        assert!(write_on(&mut Encoder::new(), &wrong).is_err(), "{wrong}");
+    }
+    let deep = (0..101).fold(Value::Int(1), |inner, _| Value::List(vec![inner]));
+    let fault = write_on(&mut Encoder::new(), &deep).unwrap_err();
+    assert!(fault.to_string().contains("Limits::body_depth"), "{fault}");
 }

@@ -22,12 +22,19 @@ fn said(bytes: &str, body: &str) -> String {
 
 #[test]
 fn the_first_byte_tells() {
-    let blank = " ".repeat(64);
+    let blank = " ".repeat(24);
     for (first, said) in [
         ("", Sniff::More),
         (" \r\n\t", Sniff::More),
         ("{", Sniff::Yes),
-        ("[", Sniff::Yes),
+        ("[", Sniff::More),
+        ("[1", Sniff::More),
+        ("[1,", Sniff::More),
+        ("[1,2", Sniff::Yes),
+        ("[1]", Sniff::Yes),
+        ("[]", Sniff::Yes),
+        ("[{", Sniff::Yes),
+        ("[1,\"", Sniff::No),
         ("\n\n [", Sniff::Yes),
         ("5", Sniff::No),
         ("\u{8}", Sniff::No),
