@@ -54,6 +54,11 @@ def kinds(**fields) -> Result:
     return Success(fields)
 
 
+@method(name="Echo.Echo")
+def echo(**fields) -> Result:
+    return Success(fields)
+
+
 @method(name="Echo.Bytes")
 def echo_bytes(text: str) -> Result:
     return Success(text)
@@ -74,6 +79,8 @@ def serve(until_stdin_closes: bool) -> None:
     # What jsonrpcserver.serve does, but for the address that is told.
     server = HTTPServer(("127.0.0.1", 0), RequestHandler)
     RequestHandler.log_message = lambda *_: None
+    # A caller that has given up is nothing to write about.
+    HTTPServer.handle_error = lambda *_: None
     print("listening on 127.0.0.1:%d" % server.server_port, flush=True)
     if until_stdin_closes:
         threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown()), daemon=True).start()

@@ -19,6 +19,11 @@ fn go_server() -> GoServer {
     GoServer::of(&named("netrpc-peer"), &["-codec", "gob"], "netrpc")
 }
 
+/// Behind `CONNECT`, as `rpc.HandleHTTP` serves it.
+fn go_http_server() -> GoServer {
+    GoServer::of(&named("netrpc-peer"), &["-codec", "gob", "-http"], "netrpc+http")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_of_the_matrix() {
     calls_us("netrpc-peer", "-addr", &["-codec", "gob"], &[], 74).await;
@@ -26,7 +31,11 @@ async fn every_case_of_the_matrix() {
 
 #[tokio::test]
 async fn calls_with_every_kind_of_value() -> Result<()> {
-    let go = go_server();
+    every_kind_of(go_server()).await?;
+    every_kind_of(go_http_server()).await
+}
+
+async fn every_kind_of(go: GoServer) -> Result<()> {
     let client = Client::connect(&go.url).await?;
     let arith = ArithClient::from_client(client.clone());
     let echo = EchoClient::from_client(client.clone());
@@ -101,7 +110,11 @@ async fn values_that_say_their_types() -> Result<()> {
 
 #[tokio::test]
 async fn failures_cost_their_call_alone() -> Result<()> {
-    let go = go_server();
+    failures_of(go_server()).await?;
+    failures_of(go_http_server()).await
+}
+
+async fn failures_of(go: GoServer) -> Result<()> {
     let client = Client::connect(&go.url).await?;
     let arith = ArithClient::from_client(client.clone());
     let echo = EchoClient::from_client(client.clone());
@@ -131,7 +144,11 @@ async fn failures_cost_their_call_alone() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_callers_on_one_connection() -> Result<()> {
-    let go = go_server();
+    many_callers_of(go_server()).await?;
+    many_callers_of(go_http_server()).await
+}
+
+async fn many_callers_of(go: GoServer) -> Result<()> {
     let client = Client::connect(&go.url).await?;
     let (arith, echo) = (ArithClient::from_client(client.clone()), EchoClient::from_client(client));
     let callers = (0..64i64).map(|caller| {
