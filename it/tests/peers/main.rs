@@ -12,3 +12,4 @@ mod jsonrpc2;
 mod netrpc;
 mod plain;
 mod we_call_go;
+mod web;
