@@ -92,7 +92,7 @@ class Socket:
 
     def __init__(self, addr: str, path: str):
         host, port = addr.rsplit(":", 1)
-        self.sock = socket.create_connection((host, int(port)), timeout=20)
+        self.sock = socket.create_connection((host, int(port)), timeout=60)
         self.rest = b""
 
     def send(self, message) -> None:
@@ -122,7 +122,7 @@ class Http:
     """http.client keeps its connection."""
 
     def __init__(self, addr: str, path: str):
-        self.conn = http.client.HTTPConnection(addr, timeout=20)
+        self.conn = http.client.HTTPConnection(addr, timeout=60)
         self.path = path
         self.sock = None
 
@@ -234,7 +234,7 @@ def run(lib: str, addr: str, path: str) -> int:
 def pipelined(addr: str, path: str) -> None:
     """Ten requests in one write; the answers come in order."""
     host, port = addr.rsplit(":", 1)
-    with socket.create_connection((host, int(port)), timeout=20) as sock:
+    with socket.create_connection((host, int(port)), timeout=60) as sock:
         for i in range(10):
             body = json.dumps(request("Arith.Multiply", params=[i, 2], id=i))
             sock.sendall(("POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

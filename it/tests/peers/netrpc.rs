@@ -26,7 +26,7 @@ fn go_http_server() -> GoServer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_of_the_matrix() {
-    calls_us("netrpc-peer", "-addr", &["-codec", "gob"], &[], 74).await;
+    calls_us("netrpc-peer", "-addr", &["-codec", "gob", "-timeout", "25s"], &[], 75).await;
 }
 
 #[tokio::test]
