@@ -1,7 +1,7 @@
 //! JSON-RPC 2.0 against libraries that others wrote: over TCP Go's powerman/rpc-codec and
-//! sourcegraph/jsonrpc2, Node's jayson, Python's jsonrpcclient on a plain socket; over HTTP powerman
-//! and jayson too, Go's gorilla/rpc and Python's jsonrpcserver. Their clients call us, and we call
-//! their servers.
+//! sourcegraph/jsonrpc2, Node's jayson, Python's jsonrpcclient on a plain socket; over HTTP
+//! powerman and jayson too, Go's gorilla/rpc and Python's jsonrpcserver. Their clients call us, and
+//! we call their servers.
 
 use crate::go_peer::{GoServer, calls_us, introduce, named};
 use bytes::Bytes;
