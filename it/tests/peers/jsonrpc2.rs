@@ -142,11 +142,11 @@ async fn we_call_powerman_over_http() -> Result<()> {
     everything(&format!("{}?path=/", server.url), peculiar).await
 }
 
-/// Gorilla calls wrong arguments an invalid request (-32600).
+/// Gorilla calls wrong arguments an invalid request (-32600); its text tells.
 #[tokio::test]
 async fn we_call_gorilla() -> Result<()> {
     let server = GoServer::of(&named("jsonrpc-peer"), &["-lib", "gorilla"], "jsonrpc+http");
-    everything(&server.url, Peculiar { checks_types: false, whole: true, at_once: true }).await
+    everything(&server.url, Peculiar { checks_types: true, whole: true, at_once: true }).await
 }
 
 #[tokio::test]
