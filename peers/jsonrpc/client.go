@@ -60,7 +60,7 @@ func runClient(args []string) int {
 }
 
 func runCase(c testCase, lib, addr, path string) error {
-	const limit = 20 * time.Second
+	const limit = 60 * time.Second
 	result := make(chan error, 1)
 	go func() {
 		client, err := dial(lib, addr, path)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gorilla/rpc/v2/json2"
 	powerman "github.com/powerman/rpc-codec/jsonrpc2"
 )
 
@@ -101,6 +102,20 @@ type GorillaEcho struct{}
 func (*GorillaEcho) Kinds(_ *http.Request, a *map[string]any, r *map[string]any) error {
 	*r = *a
 	return nil
+}
+
+func (*GorillaEcho) Echo(_ *http.Request, a *map[string]any, r *map[string]any) error {
+	*r = *a
+	return nil
+}
+
+func (*GorillaEcho) Bytes(_ *http.Request, a *[]byte, r *[]byte) error {
+	*r = *a
+	return nil
+}
+
+func (*GorillaEcho) Fail(_ *http.Request, a *FailArgs, _ *Empty) error {
+	return &json2.Error{Code: json2.ErrorCode(a.Code), Message: a.Message}
 }
 
 func (*GorillaEcho) Sleep(_ *http.Request, a *SleepArgs, _ *Empty) error { sleep(*a); return nil }

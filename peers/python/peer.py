@@ -54,6 +54,11 @@ def kinds(**fields) -> Result:
     return Success(fields)
 
 
+@method(name="Echo.Echo")
+def echo(**fields) -> Result:
+    return Success(fields)
+
+
 @method(name="Echo.Bytes")
 def echo_bytes(text: str) -> Result:
     return Success(text)
@@ -74,6 +79,8 @@ def serve(until_stdin_closes: bool) -> None:
     # What jsonrpcserver.serve does, but for the address that is told.
     server = HTTPServer(("127.0.0.1", 0), RequestHandler)
     RequestHandler.log_message = lambda *_: None
+    # A caller that has given up is nothing to write about.
+    HTTPServer.handle_error = lambda *_: None
     print("listening on 127.0.0.1:%d" % server.server_port, flush=True)
     if until_stdin_closes:
         threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown()), daemon=True).start()
@@ -85,7 +92,7 @@ class Socket:
 
     def __init__(self, addr: str, path: str):
         host, port = addr.rsplit(":", 1)
-        self.sock = socket.create_connection((host, int(port)), timeout=20)
+        self.sock = socket.create_connection((host, int(port)), timeout=60)
         self.rest = b""
 
     def send(self, message) -> None:
@@ -115,7 +122,7 @@ class Http:
     """http.client keeps its connection."""
 
     def __init__(self, addr: str, path: str):
-        self.conn = http.client.HTTPConnection(addr, timeout=20)
+        self.conn = http.client.HTTPConnection(addr, timeout=60)
         self.path = path
         self.sock = None
 
@@ -227,7 +234,7 @@ def run(lib: str, addr: str, path: str) -> int:
 def pipelined(addr: str, path: str) -> None:
     """Ten requests in one write; the answers come in order."""
     host, port = addr.rsplit(":", 1)
-    with socket.create_connection((host, int(port)), timeout=20) as sock:
+    with socket.create_connection((host, int(port)), timeout=60) as sock:
         for i in range(10):
             body = json.dumps(request("Arith.Multiply", params=[i, 2], id=i))
             sock.sendall(("POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -31,8 +31,8 @@ usage: cargo xtask COMMAND
   tidy [--fix]       checks what the compiler does not: layers, line lengths, dead files,
                      panics, unsafe code, leftovers (also run by cargo test);
                      --fix fills comments anew that are too wide
-  peers              builds the other implementations (needs Go) and runs the tests that
-                     talk to them; then fuzzes for a minute
+  peers              builds the other implementations (needs Go, Node and Python) and runs
+                     the tests that talk to them; then fuzzes for a minute
   fuzz [--seconds N] [--jobs N] [TARGET…]
                      builds the targets in fuzz/ and runs each for N seconds (60 by default)
                      on inputs that are made to reach all code (needs a C++ compiler);

@@ -1,7 +1,7 @@
 //! `cargo xtask peers`: builds the programs in `peers/` that hold other RPC implementations, and
 //! runs the tests that talk to them. They go to `target/peers`, with everything Go downloads or
-//! caches. Node's and Python's packages go there too; see `install.rs`. At the end comes what has no
-//! peer but chance: a short pass of the fuzz targets.
+//! caches. Node's and Python's packages go there too; see `install.rs`. At the end comes what has
+//! no peer but chance: a short pass of the fuzz targets.
 
 mod install;
 

@@ -1,6 +1,7 @@
-//! JSON-RPC 2.0 over TCP against libraries that others wrote: Go's powerman/rpc-codec and
-//! sourcegraph/jsonrpc2, Node's jayson, Python's jsonrpcclient on a plain socket. Their clients
-//! call us, and we call their servers.
+//! JSON-RPC 2.0 against libraries that others wrote: over TCP Go's powerman/rpc-codec and
+//! sourcegraph/jsonrpc2, Node's jayson, Python's jsonrpcclient on a plain socket; over HTTP
+//! powerman and jayson too, Go's gorilla/rpc and Python's jsonrpcserver. Their clients call us, and
+//! we call their servers.
 
 use crate::go_peer::{GoServer, calls_us, introduce, named};
 use bytes::Bytes;
@@ -34,7 +35,7 @@ async fn python_calls_us() {
 
 /// What is peculiar to a server.
 struct Peculiar {
-    /// What it does with arguments of the wrong type.
+    /// Whether it refuses arguments of the wrong type, and calls them that.
     checks_types: bool,
     /// Whether integers beyond 2^53 survive it: JavaScript has floats alone.
     whole: bool,
@@ -130,4 +131,36 @@ async fn we_call_jayson() -> Result<()> {
     let flags = ["--lib", "jayson-tcp", "--until-stdin-closes"];
     let server = GoServer::with(&named("node-peer"), &flags, "jsonrpc");
     everything(&server.url, Peculiar { checks_types: false, whole: false, at_once: true }).await
+}
+
+/// Go's powerman over HTTP, wherever it is asked.
+#[tokio::test]
+async fn we_call_powerman_over_http() -> Result<()> {
+    let flags = ["-lib", "powerman-http"];
+    let server = GoServer::of(&named("jsonrpc-peer"), &flags, "jsonrpc+http");
+    let peculiar = Peculiar { checks_types: true, whole: true, at_once: true };
+    everything(&format!("{}?path=/", server.url), peculiar).await
+}
+
+/// Gorilla calls wrong arguments an invalid request (-32600); its text tells.
+#[tokio::test]
+async fn we_call_gorilla() -> Result<()> {
+    let server = GoServer::of(&named("jsonrpc-peer"), &["-lib", "gorilla"], "jsonrpc+http");
+    everything(&server.url, Peculiar { checks_types: true, whole: true, at_once: true }).await
+}
+
+#[tokio::test]
+async fn we_call_jayson_over_http() -> Result<()> {
+    let flags = ["--lib", "jayson-http", "--until-stdin-closes"];
+    let server = GoServer::with(&named("node-peer"), &flags, "jsonrpc+http");
+    everything(&server.url, Peculiar { checks_types: false, whole: false, at_once: true }).await
+}
+
+/// Python's own server answers one connection at a time, by HTTP/1.0, and tells no length.
+#[tokio::test]
+async fn we_call_jsonrpcserver() -> Result<()> {
+    introduce("python-peer");
+    let flags = ["--until-stdin-closes"];
+    let server = GoServer::with(&named("python-peer"), &flags, "jsonrpc+http");
+    everything(&server.url, Peculiar { checks_types: false, whole: true, at_once: false }).await
 }

@@ -1,6 +1,7 @@
 //! The integration tests against real peers that nobody here wrote. `cargo xtask peers` builds the
 //! peers and runs these; a missing peer is a failure.
 
+mod browser;
 mod codec;
 mod go_calls_us;
 mod go_peer;
@@ -10,4 +11,6 @@ mod http;
 mod jsonrpc;
 mod jsonrpc2;
 mod netrpc;
+mod plain;
 mod we_call_go;
+mod web;

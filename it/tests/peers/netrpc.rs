@@ -19,14 +19,23 @@ fn go_server() -> GoServer {
     GoServer::of(&named("netrpc-peer"), &["-codec", "gob"], "netrpc")
 }
 
+/// Behind `CONNECT`, as `rpc.HandleHTTP` serves it.
+fn go_http_server() -> GoServer {
+    GoServer::of(&named("netrpc-peer"), &["-codec", "gob", "-http"], "netrpc+http")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_of_the_matrix() {
-    calls_us("netrpc-peer", "-addr", &["-codec", "gob"], &[], 74).await;
+    calls_us("netrpc-peer", "-addr", &["-codec", "gob", "-timeout", "25s"], &[], 75).await;
 }
 
 #[tokio::test]
 async fn calls_with_every_kind_of_value() -> Result<()> {
-    let go = go_server();
+    every_kind_of(go_server()).await?;
+    every_kind_of(go_http_server()).await
+}
+
+async fn every_kind_of(go: GoServer) -> Result<()> {
     let client = Client::connect(&go.url).await?;
     let arith = ArithClient::from_client(client.clone());
     let echo = EchoClient::from_client(client.clone());
@@ -101,7 +110,11 @@ async fn values_that_say_their_types() -> Result<()> {
 
 #[tokio::test]
 async fn failures_cost_their_call_alone() -> Result<()> {
-    let go = go_server();
+    failures_of(go_server()).await?;
+    failures_of(go_http_server()).await
+}
+
+async fn failures_of(go: GoServer) -> Result<()> {
     let client = Client::connect(&go.url).await?;
     let arith = ArithClient::from_client(client.clone());
     let echo = EchoClient::from_client(client.clone());
@@ -131,7 +144,11 @@ async fn failures_cost_their_call_alone() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_callers_on_one_connection() -> Result<()> {
-    let go = go_server();
+    many_callers_of(go_server()).await?;
+    many_callers_of(go_http_server()).await
+}
+
+async fn many_callers_of(go: GoServer) -> Result<()> {
     let client = Client::connect(&go.url).await?;
     let (arith, echo) = (ArithClient::from_client(client.clone()), EchoClient::from_client(client));
     let callers = (0..64i64).map(|caller| {
@@ -168,7 +185,7 @@ async fn a_drained_server_shuts_gos_clients_down() {
         assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("called"));
         running.stop();
         let last = lines.next_line().await.expect("a line");
-        let expected = "answered 50, then: connection is shut down";
+        let expected = "answered 50, then: Arith.Mul: connection is shut down";
         assert_eq!(last.as_deref(), Some(expected), "{codec}");
         assert!(client.wait().await.expect("it ends").success());
     }

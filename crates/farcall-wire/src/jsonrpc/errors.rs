@@ -96,6 +96,8 @@ pub(super) fn status(error: &Bytes, bounds: Bounds) -> Status {
     let code = match number {
         NO_METHOD => Code::Unimplemented,
         PARAMS => Code::InvalidArgument,
+        // Go's gorilla/rpc calls arguments of the wrong type an invalid request.
+        INVALID if by_text(text) == Code::InvalidArgument => Code::InvalidArgument,
         PARSE | INVALID | INTERNAL => Code::Internal,
         // Other servers use these numbers as they like: they count where the name agrees.
         _ => match Code::from_number(SERVER.saturating_sub(number)) {

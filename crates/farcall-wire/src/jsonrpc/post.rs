@@ -2,7 +2,8 @@
 //! the answer.
 //!
 //! Source: "JSON-RPC over HTTP" (the draft of 2008, which servers follow in the main): `POST` with
-//! `Content-Type: application/json`; a failure has a reply too, whatever the status says. Where
+//! `Content-Type: application/json` and `Accept: application/json`, without which Go's
+//! `powerman/rpc-codec` answers 415; a failure has a reply too, whatever the status says. Where
 //! the body of an answer is no reply, its status is the failure. A notification is answered
 //! without a body, and what comes in spite of that is let be.
 
@@ -165,7 +166,7 @@ impl Wire for Posts {
         let tail = out.tail();
         let frame = tail.len();
         if let Head::Call(head) = head {
-            open(tail, &self.host, &self.path, &Fields::default());
+            open(tail, &self.host, &self.path, &Fields { accept: true, ..Fields::default() });
             self.begun = (head.seq, tail.len());
             if head.oneway && self.version == Version::Two {
                 self.notes.push(head.seq);

@@ -55,7 +55,7 @@ impl Client {
         // Percent-encoding leaves ASCII.
         let path = String::from_utf8_lossy(&path);
         let gzip = head.compress == Compress::Gzip;
-        let fields = Fields { timeout: head.timeout, gzip, meta: head.meta };
+        let fields = Fields { accept: false, timeout: head.timeout, gzip, meta: head.meta };
         open(tail, &self.host, &path, &fields);
     }
 

@@ -11,6 +11,9 @@ pub(crate) fn open(tail: &mut Vec<u8>, host: &str, path: &str, fields: &Fields<'
     tail.extend_from_slice(b" HTTP/1.1\r\nHost: ");
     tail.extend_from_slice(host.as_bytes());
     tail.extend_from_slice(b"\r\nContent-Type: application/json\r\n");
+    if fields.accept {
+        tail.extend_from_slice(b"Accept: application/json\r\n");
+    }
     if let Some(time) = fields.timeout {
         // What is left of a millisecond is still time, and none at all would be refused.
         let ms = time.as_nanos().div_ceil(1_000_000);
@@ -28,6 +31,8 @@ pub(crate) fn open(tail: &mut Vec<u8>, host: &str, path: &str, fields: &Fields<'
 /// What a request says beside its path.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fields<'a> {
+    /// The type of the answer is asked for.
+    pub(crate) accept: bool,
     pub(crate) timeout: Option<Duration>,
     /// The answer may be compressed.
     pub(crate) gzip: bool,

@@ -65,7 +65,7 @@ fn requests() {
     let length = body.len();
     let expected = format!(
         "POST /jsonrpc HTTP/1.1\r\nHost: h:1\r\nContent-Type: application/json\r\n\
-         Content-Length:         {length}\r\n\r\n{body}"
+         Accept: application/json\r\nContent-Length:         {length}\r\n\r\n{body}"
     );
     assert_eq!(text, expected);
     let text = ask(&mut *wire(&jsonrpc::V1, Some("/rpc?x=y")), 5, true, "6");
