@@ -18,6 +18,7 @@ mod target;
 
 pub use client::{Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient};
 pub use server::{
-    Bound, Cx, Memory, MethodInfo, Methods, Server, Service, ShutdownHandle, block_on,
+    Bound, Cx, HttpRequest, HttpResponse, IntoPage, Memory, MethodInfo, Methods, Page, Server,
+    Service, ShutdownHandle, block_on,
 };
 pub use target::{Address, Listen, Target};

@@ -1,9 +1,9 @@
 //! The contract between wires and the machine: what a protocol is, what it finds, what it writes.
 
 use crate::{Out, http1, jsonrpc, netrpc, rpcx};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use farcall_core::{
-    Body, Call, Compress, Format, Found, Limits, Meta, Routes, Shape, Status, Str, Ticket,
+    Body, Call, Compress, Format, Found, Limits, Meta, MethodId, Routes, Shape, Status, Str, Ticket,
 };
 use std::{fmt, time::Duration};
 
@@ -27,6 +27,11 @@ pub trait Protocol: Send + Sync + 'static {
     }
     /// A state machine for one end of one connection.
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire>;
+    /// What HTTP's `CONNECT` is answered with where it leads to this protocol: the status and its
+    /// text. None where nobody expects to reach it so.
+    fn connected(&self) -> Option<&'static str> {
+        None
+    }
     /// Whether the client's side is built: targets of a protocol without one are refused by name.
     fn has_client(&self) -> bool {
         true
@@ -88,10 +93,7 @@ pub trait Wire: Send {
     /// Go's rpcx server (`server/server.go`), which its clients match on, unless a protocol has
     /// its own.
     fn unknown(&self, found: Found, service: &str, method: &str) -> Status {
-        Status::unimplemented(match found {
-            Found::NoMethod => format!("rpcx: can't find method {method}"),
-            _ => format!("rpcx: can't find service {service}"),
-        })
+        rpcx::unknown(found, service, method)
     }
 
     /// Asked after [`feed`](Wire::feed) took input and found nothing: whether what it took is part
@@ -124,6 +126,8 @@ pub enum Fed {
     Waiting,
     /// The peer has said its last: close once all that was found is answered and written.
     Closing,
+    /// From here on the connection speaks the protocol of this name: feed again.
+    Became(&'static str),
 }
 
 /// What a wire found in the bytes.
@@ -135,6 +139,25 @@ pub enum Event {
     Unknown(Unknown),
     /// An answer to a call of ours.
     Reply(Reply),
+    /// A request that is no call.
+    Request(Request),
+}
+
+/// A request that is no call: for a page, not for a method.
+#[derive(Debug)]
+pub struct Request {
+    /// How to answer: by [`Head::Response`], or by [`Head::Reply`] with a failure.
+    pub ticket: Ticket,
+    /// Which page.
+    pub to: MethodId,
+    /// `GET`, `POST`, …
+    pub method: Str,
+    /// The path and the query as they came, percent-encoded.
+    pub target: Str,
+    /// The fields, their names in lower case.
+    pub meta: Meta,
+    /// The body.
+    pub body: Bytes,
 }
 
 /// A call whose method is not in the table.
@@ -174,6 +197,8 @@ pub enum Head<'a> {
     Call(CallHead<'a>),
     /// A reply.
     Reply(ReplyHead<'a>),
+    /// The answer to a request that is no call.
+    Response(ResponseHead<'a>),
 }
 
 /// The head of a call of ours.
@@ -215,6 +240,18 @@ pub struct ReplyHead<'a> {
     /// The shape of the result, for wires that describe types before values; none for a failure,
     /// which has no body.
     pub shape: Option<&'static Shape>,
+}
+
+/// The head of the answer to a request that is no call.
+#[derive(Debug)]
+pub struct ResponseHead<'a> {
+    /// The request's ticket.
+    pub ticket: &'a Ticket,
+    /// The status, from 200 to 599.
+    pub status: u16,
+    /// The fields. Those that no field can be, and those that say where the answer ends, are left
+    /// out.
+    pub fields: &'a [(String, String)],
 }
 
 /// An open frame: where it and its body begin in `out.tail()`, and what `end` must know.

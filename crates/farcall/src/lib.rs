@@ -37,13 +37,14 @@ pub mod format;
 mod json;
 
 pub use farcall_core::{
-    Bounds, Code, Compress, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
+    Bounds, Code, Compress, Cors, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
     Status, Str, Take, Timestamp, Value, Why,
 };
 pub use farcall_macros::{Message, service};
 pub use farcall_runtime::{
-    Address, Bound, Call, CallMeta, Client, ClientBuilder, Cx, Listen, Memory, MethodInfo, Methods,
-    Oneway, Over, Server, Service, ServiceClient, ShutdownHandle, Target,
+    Address, Bound, Call, CallMeta, Client, ClientBuilder, Cx, HttpRequest, HttpResponse, IntoPage,
+    Listen, Memory, MethodInfo, Methods, Oneway, Over, Page, Server, Service, ServiceClient,
+    ShutdownHandle, Target,
 };
 
 /// What the macros expand to. Not part of the stable API.

@@ -1,12 +1,10 @@
 //! The first bytes: they name the protocol, once, and its wire is opened.
 
 use super::Conn;
-use crate::server::ConnInfo;
 use farcall_wire::{
     Broken, Side,
     sniff::{Detected, detect},
 };
-use std::sync::{Arc, atomic::AtomicBool};
 
 impl Conn {
     /// Opens the wire; false when more bytes are needed to tell which.
@@ -14,13 +12,7 @@ impl Conn {
         match detect(&self.input, &self.shared.protocols) {
             Detected::Is(protocol) => {
                 self.wire = Some(protocol.open(Side::Server, &self.shared.limits));
-                self.info = Arc::new(ConnInfo {
-                    peer: self.stream.peer.clone(),
-                    protocol: protocol.name(),
-                    closed: AtomicBool::new(false),
-                    router: self.shared.router.clone(),
-                    away: self.shared.away.clone(),
-                });
+                self.info = self.shared.info(&self.stream.peer, protocol.name());
                 Ok(true)
             }
             Detected::More => {

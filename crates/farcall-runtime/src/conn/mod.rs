@@ -7,6 +7,7 @@
 mod greet;
 mod late;
 mod part;
+mod request;
 mod scratch;
 mod slots;
 mod timing;
@@ -31,10 +32,7 @@ use std::{
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::Ordering},
     task::{Context, Poll},
 };
 use timing::Timing;
@@ -93,13 +91,7 @@ struct Budget {
 impl Conn {
     /// The end of a connection that was just accepted.
     pub(crate) fn new(stream: Stream, shared: Arc<Shared>) -> Conn {
-        let info = Arc::new(ConnInfo {
-            peer: stream.peer.clone(),
-            protocol: "",
-            closed: AtomicBool::new(false),
-            router: shared.router.clone(),
-            away: shared.away.clone(),
-        });
+        let info = shared.info(&stream.peer, "");
         Conn {
             stream,
             info,
@@ -265,6 +257,9 @@ impl Conn {
             let router = &*self.shared.router;
             let before = self.input.len();
             match wire.feed(&mut self.input, &mut self.out, router, &mut events, most) {
+                Ok(Fed::Became(protocol)) => {
+                    self.info = self.shared.info(&self.stream.peer, protocol)
+                }
                 // Answers that the wire gave by itself take time too.
                 Ok(Fed::Full) => budget.over |= events.is_empty(),
                 Ok(Fed::Hungry { need }) => {
@@ -310,6 +305,7 @@ impl Conn {
         match event {
             Event::Call(call) => self.start_call(call, budget, now),
             Event::Unknown(unknown) => self.refuse(&unknown),
+            Event::Request(request) => self.start_request(request, budget, now),
             // Nobody calls from here, so nobody answers.
             Event::Reply(_) => {}
         }
@@ -321,6 +317,9 @@ impl Conn {
         let Some(wire) = self.wire.as_deref_mut() else { return };
         let Call { ticket, to, timeout, meta, body } = call;
         let entry = self.shared.router.entry(to);
+        if self.shared.counted {
+            entry.calls.fetch_add(1, Ordering::Relaxed);
+        }
         let deadline = timeout.map(|t| after(now, t));
         let mut later = None;
         let reply = Reply::new(wire, &mut self.out, &ticket, entry, self.shared.rules, &mut later);

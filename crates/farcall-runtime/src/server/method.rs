@@ -6,14 +6,15 @@ use super::{
     router::Entry,
 };
 use crate::conn::Busy;
-use farcall_core::{Body, Put, Status, Take};
+use farcall_core::{Body, Put, Shape, Status, Take};
+use farcall_wire::Request;
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::AtomicU64},
     task::{Context, Poll, Waker},
 };
 use tokio::{task, time::Instant};
@@ -48,9 +49,15 @@ pub struct Methods {
 }
 
 impl Methods {
-    fn add(&mut self, info: &'static MethodInfo, method: impl Method + 'static) {
+    fn add<Req: Take, Resp: Put>(
+        &mut self,
+        info: &'static MethodInfo,
+        method: impl Method + 'static,
+    ) {
         let (service, name) = (self.service.clone(), info.name.to_owned());
-        self.entries.push(Entry { service, name, method: Box::new(method) });
+        let shapes: [&'static Shape; 2] = [&Req::SHAPE, &Resp::SHAPE];
+        let (shapes, calls) = (shapes.map(Some), AtomicU64::new(0));
+        self.entries.push(Entry { service, name, method: Box::new(method), shapes, calls });
     }
 
     /// An async method: polled where the bytes arrived; a task once it waits.
@@ -62,7 +69,7 @@ impl Methods {
         F: Fn(Cx, Req) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = (Cx, Result<Resp, E>)> + Send + 'static,
     {
-        self.add(info, Unary { run, info, types: PhantomData });
+        self.add::<Req, Resp>(info, Unary { run, info, types: PhantomData });
     }
 
     /// A method that never waits: run where the bytes arrived.
@@ -73,7 +80,7 @@ impl Methods {
         E: Into<Status> + Send + 'static,
         F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync + 'static,
     {
-        self.add(info, Direct { run, info, types: PhantomData });
+        self.add::<Req, Resp>(info, Direct { run, info, types: PhantomData });
     }
 
     /// A method that blocks: run on the blocking pool.
@@ -84,7 +91,7 @@ impl Methods {
         E: Into<Status> + Send + 'static,
         F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync + 'static,
     {
-        self.add(info, Blocking { run: Arc::new(run), info, types: PhantomData });
+        self.add::<Req, Resp>(info, Blocking { run: Arc::new(run), info, types: PhantomData });
     }
 }
 
@@ -99,6 +106,12 @@ pub(crate) trait Method: Send + Sync {
     /// Decodes, runs, and answers or leaves the handler for later. `spawn`: do not poll in place.
     /// Tells when the handler ran here, if it did.
     fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>) -> Option<Ran>;
+
+    /// The same for a request that is no call: only pages are found by one.
+    fn show(&self, cx: Cx, request: Request, spawn: bool, reply: Reply<'_>) -> Option<Ran> {
+        let _ = (cx, request, spawn);
+        refuse(reply, &Status::internal("a method is not a page"))
+    }
 }
 
 /// When a handler ran in place. Unfolding, decoding and encoding are not the handler's time.
@@ -109,7 +122,7 @@ pub(crate) struct Ran {
 
 impl Ran {
     #[inline]
-    fn since(began: Instant) -> Option<Ran> {
+    pub(super) fn since(began: Instant) -> Option<Ran> {
         Some(Ran { began, ended: Instant::now() })
     }
 }

@@ -5,12 +5,14 @@ mod cx;
 mod method;
 mod reply;
 mod router;
+mod web;
 
 pub(crate) use cx::ConnInfo;
 pub use cx::Cx;
 pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
 pub(crate) use reply::{Reply, Rules};
+pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 
 use crate::{
     conn::{Close, Conn, Late, Stop},
@@ -19,7 +21,7 @@ use crate::{
     target::Listen,
 };
 use accept::Listener;
-use farcall_core::{Limits, Status};
+use farcall_core::{Cors, Limits, Status};
 use farcall_wire::{Protocol, sniff};
 use router::{Entry, Router};
 use std::{
@@ -27,7 +29,7 @@ use std::{
     fmt, io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -35,6 +37,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
 };
+use web::Web;
 
 /// A server that is being built.
 ///
@@ -47,6 +50,8 @@ pub struct Server {
     protocols: Option<Vec<String>>,
     spawn: bool,
     listed: bool,
+    counted: bool,
+    web: Web,
 }
 
 impl Server {
@@ -91,7 +96,67 @@ impl Server {
     /// each. Off unless it is asked for.
     #[must_use]
     pub fn list_services(mut self) -> Server {
-        self.listed = true;
+        if !std::mem::replace(&mut self.listed, true) {
+            self.web.list();
+        }
+        self
+    }
+
+    /// Shows Go's page of net/rpc at `GET /debug/rpc`: services, methods, and how often each was
+    /// called. Off unless it is asked for.
+    #[must_use]
+    pub fn debug_rpc(mut self) -> Server {
+        if !std::mem::replace(&mut self.counted, true) {
+            self.web.debug();
+        }
+        self
+    }
+
+    /// Says at `GET /healthz` whether calls are taken: 200 and `ok`, or 503 once the server was
+    /// told to stop. Off unless it is asked for.
+    #[must_use]
+    pub fn health(mut self) -> Server {
+        self.web.health();
+        self
+    }
+
+    /// Serves HTTP requests to a path, and to all below it, by something that is no method: an
+    /// async function from [`HttpRequest`] to [`HttpResponse`], or with the feature `tower` any
+    /// tower service. Of nested paths the longest holds. What is mounted at `/` is given what
+    /// nothing else takes.
+    ///
+    /// A path that is none, or is taken, is an error of [`listen`](Server::listen).
+    #[must_use]
+    pub fn mount<By>(mut self, path: impl Into<String>, page: impl IntoPage<By>) -> Server {
+        self.web.mounts.push((path.into(), page.into_page()));
+        self
+    }
+
+    /// Takes JSON-RPC by POST at this path too, beside `/jsonrpc`.
+    #[must_use]
+    pub fn jsonrpc_at(mut self, path: impl Into<String>) -> Server {
+        self.web.jsonrpc.push(path.into());
+        self
+    }
+
+    /// Where HTTP's `CONNECT` leads to net/rpc. Default `/_goRPC_`, as in Go.
+    #[must_use]
+    pub fn netrpc_at(mut self, path: impl Into<String>) -> Server {
+        self.web.netrpc = path.into();
+        self
+    }
+
+    /// Where HTTP's `CONNECT` leads to rpcx. Default `/_rpcx_`, as in Go.
+    #[must_use]
+    pub fn rpcx_at(mut self, path: impl Into<String>) -> Server {
+        self.web.rpcx = path.into();
+        self
+    }
+
+    /// Lets web pages of other origins call over HTTP. Without it they are refused.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Server {
+        self.web.cors = Some(cors);
         self
     }
 
@@ -148,16 +213,25 @@ impl Server {
             message_bytes: limits.message_bytes,
             meta_bytes: limits.meta_bytes,
         };
-        Ok(Arc::new(Shared {
-            router: Arc::new(Router::new(self.entries, self.listed)?),
+        let names = protocols.iter().map(|protocol: &&dyn Protocol| protocol.name()).collect();
+        let (about, mut entries) = (self.web.server(), self.entries);
+        let methods = entries.len();
+        let paths = self.web.freeze(&mut entries)?;
+        let pages = entries.split_off(methods);
+        let shared = Arc::new(Shared {
+            router: Arc::new(Router::new(entries, pages, paths, names, self.listed)?),
             limits,
             rules,
             protocols,
             spawn: self.spawn,
+            counted: self.counted,
             away: Arc::default(),
             conns: Mutex::default(),
+            draining: AtomicBool::new(false),
             held: AtomicUsize::new(0),
-        }))
+        });
+        let _ = about.set(Arc::downgrade(&shared));
+        Ok(shared)
     }
 }
 
@@ -175,9 +249,12 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     pub(crate) protocols: Vec<&'static dyn Protocol>,
     pub(crate) spawn: bool,
+    /// Calls of each method are counted.
+    pub(crate) counted: bool,
     /// Handlers that are away from their connections.
     pub(crate) away: Arc<AtomicUsize>,
     conns: Mutex<Conns>,
+    draining: AtomicBool,
     /// How often a handler held its worker too long.
     held: AtomicUsize,
 }
@@ -214,13 +291,30 @@ impl Shared {
         })
     }
 
+    /// Whether the server was told to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// Tells all connections to finish and to close, or to close now, and lets no more in.
     fn stop(&self, how: Stop) {
+        self.draining.store(true, Ordering::Relaxed);
         let mut conns = self.conns();
         conns.draining = true;
         let open: Vec<_> = conns.open.values().cloned().collect();
         drop(conns);
         open.into_iter().for_each(|late| late.stop(how));
+    }
+
+    /// What the calls of a connection share.
+    pub(crate) fn info(&self, peer: &net::Peer, protocol: &'static str) -> Arc<ConnInfo> {
+        Arc::new(ConnInfo {
+            peer: peer.clone(),
+            protocol,
+            closed: AtomicBool::new(false),
+            router: self.router.clone(),
+            away: self.away.clone(),
+        })
     }
 
     /// A connection has ended.

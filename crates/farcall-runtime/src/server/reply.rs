@@ -1,9 +1,9 @@
 //! The right and the duty to answer one call.
 
-use super::{method::Running, router::Entry};
+use super::{method::Running, router::Entry, web::HttpResponse};
 use crate::limits::meta_bytes;
 use farcall_core::{Body, Bounds, Code, Origin, Put, Status, Take, Ticket};
-use farcall_wire::{Head, Out, ReplyHead, Wire, compress, format};
+use farcall_wire::{Head, Out, ReplyHead, ResponseHead, Wire, compress, format};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -111,6 +111,23 @@ impl<'a> Reply<'a> {
             .then(|| Status::new(Code::Internal, "a call that this service depends on failed"));
         let status = foreign.as_ref().unwrap_or(status);
         write_failure(wire, out, ticket, service, method, status, meta);
+    }
+
+    /// Answers a request that is no call.
+    pub(crate) fn respond(self, response: &HttpResponse) {
+        let HttpResponse { status, fields, body } = response;
+        let (length, limit) = (body.len(), self.rules.message_bytes);
+        if length > limit {
+            let text = format!(
+                "the page has {length} bytes; the limit is {limit} (Limits::message_bytes)"
+            );
+            return self.fail(&Status::resource_exhausted(text), &[]);
+        }
+        let Reply { wire, out, ticket, .. } = self;
+        let head = ResponseHead { ticket, status: *status, fields };
+        let mark = wire.begin(Head::Response(head), out);
+        out.tail().extend_from_slice(body);
+        wire.end(mark, out);
     }
 
     /// Leaves a handler that must wait for the connection to run.

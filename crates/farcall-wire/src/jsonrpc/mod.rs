@@ -32,11 +32,13 @@ mod client;
 mod envelope;
 mod errors;
 mod open;
+mod post;
 mod scan;
 mod server;
 
 pub use crate::format::json::Params;
 pub use broken::Broken;
+pub(crate) use post::{Ended, Face, Post};
 
 use crate::{Protocol, Side, Sniff, Wire};
 use farcall_core::{Bounds, Format, Limits};

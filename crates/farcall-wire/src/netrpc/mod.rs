@@ -70,6 +70,11 @@ impl Protocol for NetRpc {
         }
     }
 
+    /// `net/rpc/server.go`, `connected`.
+    fn connected(&self) -> Option<&'static str> {
+        Some("200 Connected to Go RPC")
+    }
+
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
         Box::new(Streams {
             side,
@@ -153,6 +158,8 @@ impl Wire for Streams {
                 Some(head.shape)
             }
             Head::Reply(head) => self.begin_reply(&head, tail),
+            // Nothing here is a page.
+            Head::Response(_) => None,
         };
         self.open = Some(self.encoder.begin(shape.unwrap_or(&header::NOTHING), tail));
         if shape.is_none() {

@@ -163,7 +163,7 @@ fn serve(wire: &mut dyn Wire, event: &Event) -> Vec<u8> {
                 (call.ticket, service, method)
             }
             Event::Unknown(call) => (call.ticket, &*call.service, &*call.method),
-            Event::Reply(_) => panic!(),
+            Event::Reply(_) | Event::Request(_) => panic!(),
         };
         let (ticket, error) = (&ticket, result.as_ref().err());
         let shape = error.is_none().then_some(const { &T::SHAPE });
@@ -184,7 +184,7 @@ fn serve(wire: &mut dyn Wire, event: &Event) -> Vec<u8> {
             let status = wire.unknown(call.found, &call.service, &call.method);
             return answer::<()>(wire, event, Err(status));
         }
-        Event::Reply(_) => panic!(),
+        Event::Reply(_) | Event::Request(_) => panic!(),
     };
     let body = &call.body;
     match METHODS[call.to.0 as usize] {

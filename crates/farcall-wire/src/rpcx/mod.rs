@@ -19,6 +19,7 @@
 //! and a server serves what it receives whether or not the type bit calls it a reply.
 
 mod broken;
+mod elsewhere;
 mod header;
 mod meta;
 
@@ -31,6 +32,7 @@ use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Str};
 use header::Header;
 
 pub use broken::Broken;
+pub(crate) use elsewhere::{compression, format, metadata, unknown};
 
 /// The protocol.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,6 +49,11 @@ impl Protocol for Rpcx {
             Some(_) => Sniff::No,
             None => Sniff::More,
         }
+    }
+
+    /// `server/server_conn.go`, `connected`.
+    fn connected(&self) -> Option<&'static str> {
+        Some("200 Connected to rpcx")
     }
 
     /// As Go's rpcx client.
@@ -93,6 +100,11 @@ impl Wire for Frames {
         match head {
             Head::Call(head) => self.begin_call(&head, out),
             Head::Reply(head) => self.begin_reply(&head, out),
+            // Nothing here is a page.
+            Head::Response(_) => {
+                let at = out.tail().len();
+                Mark { frame: at, body: at, compress: Compress::None }
+            }
         }
     }
 
@@ -209,7 +221,7 @@ impl Frames {
                 events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
             }
             found => {
-                events.push(unknown(head, found, service, method));
+                events.push(not_found(head, found, service, method));
                 input.advance(place.end);
             }
         }
@@ -394,7 +406,7 @@ fn echo(place: Place, input: &mut BytesMut, out: &mut Out) {
 }
 
 #[cold]
-fn unknown(head: Header, found: Found, service: &[u8], method: &[u8]) -> Event {
+fn not_found(head: Header, found: Found, service: &[u8], method: &[u8]) -> Event {
     // Copies of the short names, so that they do not keep the frame alive.
     let text = |name| Str::from(&*String::from_utf8_lossy(name));
     let (ticket, service, method) = (head.ticket(), text(service), text(method));

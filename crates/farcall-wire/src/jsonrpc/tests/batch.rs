@@ -22,7 +22,7 @@ fn tickets(found: &[Event]) -> Vec<Ticket> {
     let ticket = |event: &Event| match event {
         Event::Call(call) => call.ticket,
         Event::Unknown(unknown) => unknown.ticket,
-        Event::Reply(_) => panic!(),
+        Event::Reply(_) | Event::Request(_) => panic!(),
     };
     found.iter().map(ticket).collect()
 }
