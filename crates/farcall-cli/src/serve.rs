@@ -29,7 +29,7 @@ pub(crate) fn run(args: args::Serve) -> u8 {
 async fn serve(args: args::Serve) -> Result<(), Status> {
     let instance = args.instance.map(Into::into);
     let settings = services::Settings { factor: args.factor, instance };
-    let server = services::with(settings).list_services();
+    let server = services::with(settings).list_services().debug_rpc().health();
     let mut urls = args.listen.iter();
     let Some(first) = urls.next() else {
         return Err(Status::new(Code::InvalidArgument, "nowhere to listen"));

@@ -21,4 +21,6 @@ pub use server::{
     Bound, Cx, HttpRequest, HttpResponse, IntoPage, Memory, MethodInfo, Methods, Page, Server,
     Service, ShutdownHandle, block_on,
 };
+#[cfg(feature = "tower")]
+pub use server::{HttpBody, HttpService};
 pub use target::{Address, Listen, Target};

@@ -47,6 +47,9 @@ pub use farcall_runtime::{
     ShutdownHandle, Target,
 };
 
+#[cfg(feature = "tower")]
+pub use farcall_runtime::{HttpBody, HttpService};
+
 /// What the macros expand to. Not part of the stable API.
 #[doc(hidden)]
 pub mod __private {

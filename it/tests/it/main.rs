@@ -12,3 +12,4 @@ mod server;
 mod stress;
 mod turns;
 mod waiting;
+mod web;

@@ -13,6 +13,8 @@ pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
 pub(crate) use reply::{Reply, Rules};
 pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
+#[cfg(feature = "tower")]
+pub use web::{ByTower, HttpBody, HttpService};
 
 use crate::{
     conn::{Close, Conn, Late, Stop},

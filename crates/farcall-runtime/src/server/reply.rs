@@ -113,6 +113,11 @@ impl<'a> Reply<'a> {
         write_failure(wire, out, ticket, service, method, status, meta);
     }
 
+    /// Bytes that the answer may have.
+    pub(crate) fn message_bytes(&self) -> usize {
+        self.rules.message_bytes
+    }
+
     /// Answers a request that is no call.
     pub(crate) fn respond(self, response: &HttpResponse) {
         let HttpResponse { status, fields, body } = response;

@@ -13,6 +13,9 @@ pub struct HttpRequest {
     pub(crate) target: Str,
     /// Bytes of the path that lead to the mount.
     pub(crate) mounted: usize,
+    /// Bytes that the answer may have: `Limits::message_bytes`.
+    #[cfg_attr(not(feature = "tower"), allow(dead_code, reason = "pages that stream ask for it"))]
+    pub(crate) most: usize,
     pub(crate) body: Bytes,
 }
 

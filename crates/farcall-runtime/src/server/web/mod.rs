@@ -7,8 +7,12 @@ mod debug;
 mod message;
 mod pages;
 mod paths;
+#[cfg(feature = "tower")]
+mod tower;
 
 pub use message::{HttpRequest, HttpResponse};
 pub(crate) use pages::Mounted;
 pub use pages::{Answering, IntoPage, Page};
 pub(crate) use paths::{Paths, Web};
+#[cfg(feature = "tower")]
+pub use tower::{ByTower, HttpBody, HttpService};

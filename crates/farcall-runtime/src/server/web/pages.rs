@@ -84,7 +84,8 @@ impl Method for Mounted {
 
     fn show(&self, cx: Cx, request: Request, spawn: bool, reply: Reply<'_>) -> Option<Ran> {
         let Request { method, target, body, .. } = request;
-        let request = HttpRequest { cx, method, target, mounted: self.length, body };
+        let (mounted, most) = (self.length, reply.message_bytes());
+        let request = HttpRequest { cx, method, target, mounted, most, body };
         let began = Instant::now();
         let answering = catch_unwind(AssertUnwindSafe(|| self.page.answer(request)));
         let Ok(answering) = answering else {
