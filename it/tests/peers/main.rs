@@ -6,4 +6,5 @@ mod go_calls_us;
 mod go_peer;
 mod jsonrpc;
 mod netrpc;
+mod tower;
 mod we_call_go;

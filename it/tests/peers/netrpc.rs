@@ -19,17 +19,20 @@ fn go_server() -> GoServer {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_of_the_matrix() {
     farcall_cli::services::expect_panics();
-    let running = Running::start(farcall_cli::services::all(1)).await;
+    let running = Running::start(farcall_cli::services::all(1).debug_rpc()).await;
     let address = running.url.trim_start_matches("rpcx://");
-    let flags = ["client", "-addr", address, "-codec", "gob"];
-    let run = Command::new(named("netrpc-peer")).args(flags).output();
-    let output = run.await.expect("the Go client runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let failed: Vec<_> = text.lines().filter(|line| line.starts_with("FAIL")).collect();
-    assert!(failed.is_empty() && output.status.success(), "{}", failed.join("\n"));
-    let passed = text.lines().filter(|line| line.starts_with("PASS")).count();
-    println!("Go's net/rpc called farcall: {passed} cases passed");
-    assert!(passed >= 74, "the matrix has shrunk: {passed} cases");
+    // Plainly, and behind a CONNECT.
+    for (more, least) in [(&[][..], 74), (&["-http"], 80)] {
+        let flags = ["client", "-addr", address, "-codec", "gob"];
+        let run = Command::new(named("netrpc-peer")).args(flags).args(more).output();
+        let output = run.await.expect("the Go client runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let failed: Vec<_> = text.lines().filter(|line| line.starts_with("FAIL")).collect();
+        assert!(failed.is_empty() && output.status.success(), "{}", failed.join("\n"));
+        let passed = text.lines().filter(|line| line.starts_with("PASS")).count();
+        println!("Go's net/rpc called farcall: {passed} cases passed {more:?}");
+        assert!(passed >= least, "the matrix has shrunk: {passed} cases");
+    }
 }
 
 #[tokio::test]

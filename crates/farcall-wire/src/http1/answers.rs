@@ -37,10 +37,10 @@ impl Server {
         };
         let tail = out.tail();
         let frame = tail.len();
-        reply::open(tail, &Opening { status, connection, kind, lines: &lines, meta: &[] });
+        let bare = reply::is_bare(status);
+        reply::open(tail, &Opening { status, connection, kind, lines: &lines, meta: &[], bare });
         let start = tail.len();
         tail.extend_from_slice(text);
-        let bare = reply::is_bare(status);
         self.close(number, Answering { number, start, bare }, frame, out);
     }
 
@@ -55,8 +55,14 @@ impl Server {
         let connection = place.connection;
         let absent = head.error.is_some_and(|error| error.code() == Code::Unimplemented);
         let lines = &place.lines[..];
-        let mut opening =
-            Opening { status: 200, connection, kind: Some(reply::JSON), lines, meta: head.meta };
+        let mut opening = Opening {
+            status: 200,
+            connection,
+            kind: Some(reply::JSON),
+            lines,
+            meta: head.meta,
+            bare: false,
+        };
         let (start, body) = match &mut place.kind {
             Kind::Post(post) => {
                 if !post.is_batch() {
@@ -116,17 +122,28 @@ impl Server {
         let tail = out.tail();
         let frame = tail.len();
         let mut lines = Vec::new();
-        let mut connection = Connection::Closes;
+        let (mut connection, mut bare) = (Connection::Closes, false);
         if let Some(place) = self.places.get_mut(number) {
             connection = place.connection;
             let has_cors = !place.lines.is_empty();
             reply::page_fields(&mut lines, head.fields, has_cors);
             lines.extend_from_slice(&place.lines);
+            // A page that leaves the body out for `HEAD` may still say how long it would be.
+            let length = head.fields.iter().find(|(k, _)| k.eq_ignore_ascii_case("content-length"));
+            if let Some((_, length)) =
+                length.filter(|_| place.head_only && !reply::is_bare(head.status))
+                && let Ok(length) = length.parse::<u64>()
+            {
+                lines.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
+                bare = true;
+            }
         }
         let status = if (200..600).contains(&head.status) { head.status } else { 500 };
-        reply::open(tail, &Opening { status, connection, kind: None, lines: &lines, meta: &[] });
+        bare |= reply::is_bare(status);
+        let (kind, lines) = (None, &lines[..]);
+        reply::open(tail, &Opening { status, connection, kind, lines, meta: &[], bare });
         let start = tail.len();
-        self.answering = Some(Answering { number, start, bare: reply::is_bare(status) });
+        self.answering = Some(Answering { number, start, bare });
         Mark { frame, body: start, compress: Compress::None }
     }
 
@@ -175,14 +192,14 @@ impl Server {
                 None
             }
         };
-        reply::open(tail, &Opening { status, connection, kind, lines: &lines, meta: &[] });
+        let bare = reply::is_bare(status);
+        reply::open(tail, &Opening { status, connection, kind, lines: &lines, meta: &[], bare });
         let start = tail.len();
         match &answer.says {
             Says::Failure(text) => reply::failure(tail, reply::code(status), text),
             Says::Text(text) => tail.extend_from_slice(text.as_bytes()),
             Says::Lines(_) => {}
         }
-        let bare = reply::is_bare(status);
         self.close(number, Answering { number, start, bare }, frame, out);
     }
 

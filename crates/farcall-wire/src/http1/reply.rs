@@ -36,6 +36,8 @@ pub(super) struct Opening<'a> {
     /// Field lines that were made before.
     pub(super) lines: &'a [u8],
     pub(super) meta: &'a [(String, String)],
+    /// There is no body, and its length is not told here.
+    pub(super) bare: bool,
 }
 
 /// Statuses that never have a body, nor a length (RFC 9110 §8.6).
@@ -65,7 +67,7 @@ pub(super) fn open(tail: &mut Vec<u8>, head: &Opening<'_>) {
     if !head.meta.is_empty() {
         fields(tail, head.meta);
     }
-    if !is_bare(head.status) {
+    if !head.bare {
         tail.extend_from_slice(b"Content-Length: ");
         tail.extend_from_slice(&[b' '; DIGITS]);
         tail.extend_from_slice(b"\r\n");

@@ -20,6 +20,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
+use tokio::task::AbortHandle;
 use tower_service::Service;
 
 /// A body that is there as a whole.
@@ -235,11 +236,19 @@ where
         theirs.peer = Peer::Tcp(*address);
     }
     let conn = shared.admit(theirs).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-    let conn = tokio::spawn(conn);
+    // Whoever gives the request up takes its handler along.
+    let _conn = Conn(tokio::spawn(conn).abort_handle());
     let answer = exchange(ours, [inward(&parts, body.len()).into(), body]).await;
-    // The connection ends by itself: it was told that this request is its last.
-    drop(conn);
     answer.ok().and_then(|answer| read(&answer)).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// A connection that ends with the one request it is for.
+struct Conn(AbortHandle);
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// The head of a request. Names and values were checked where they were made.
