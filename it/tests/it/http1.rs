@@ -301,6 +301,7 @@ async fn curl_calls() {
     let url = |path: &str| format!("{}{path}", running.url.replace("rpcx://", "http://"));
     let big = "x".repeat(120_000);
     let mul = url("/Probe/Mul");
+    let posted = r#"{"method":"Probe.Mul","params":[{"A":6,"B":7}],"id":1}"#;
     for (args, expected) in [
         (&["-d", MUL, &mul][..], "{\"C\":42} 200"),
         (&["-d", MUL, &mul, "-d", MUL, &mul], "{\"C\":42} 200{\"C\":42} 200"),
@@ -314,6 +315,11 @@ async fn curl_calls() {
         (&["-d", &big, &mul], " 413"),
         (&["-H", "Expect:", "-d", &big, &mul], " 413"),
         (&["-d", "{}", &url("/Probe/Nope")], " 404"),
+        (
+            &["--data", posted, &url("/jsonrpc")],
+            "{\"id\":1,\"result\":{\"C\":42},\"error\":null}\n 200",
+        ),
+        (&["-X", "CONNECT", "--request-target", "/nowhere", &mul], " 405"),
         (&["--http2-prior-knowledge", "-d", MUL, &mul], "000"),
         (&["--http2", "-d", MUL, &mul], "{\"C\":42} 200"),
     ] {

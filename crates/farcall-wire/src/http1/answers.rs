@@ -1,5 +1,5 @@
-//! What a server answers: every answer is written to the output's end, gets its length when its body
-//! is there, and leaves when it is its turn.
+//! What a server answers: every answer is written to the output's end, gets its length when its
+//! body is there, and leaves when it is its turn.
 
 use super::{
     Broken, gateway,
@@ -147,8 +147,8 @@ impl Server {
         Mark { frame, body: start, compress: Compress::None }
     }
 
-    /// The answer that begins at `frame` is complete: its length is put in, and it leaves when it is
-    /// its turn.
+    /// The answer that begins at `frame` is complete: its length is put in, and it leaves when it
+    /// is its turn.
     pub(super) fn close(&mut self, number: u64, answering: Answering, frame: usize, out: &mut Out) {
         let Answering { start, bare, .. } = answering;
         let tail = out.tail();

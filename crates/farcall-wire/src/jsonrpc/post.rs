@@ -19,8 +19,8 @@ pub(crate) enum Face {
     /// Those of this crate.
     #[default]
     Ours,
-    /// Those of Go's rpcx server (`server/jsonrpc2.go`): always 2.0, also without a version; null is
-    /// no id; what fails behind the envelope is -32603.
+    /// Those of Go's rpcx server (`server/jsonrpc2.go`): always 2.0, also without a version; null
+    /// is no id; what fails behind the envelope is -32603.
     Rpcx,
 }
 

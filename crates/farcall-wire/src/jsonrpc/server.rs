@@ -188,8 +188,8 @@ impl Server {
         }
     }
 
-    /// Looks at the rest of a batch, if there is one; false if `full` events or `enough` output came
-    /// first.
+    /// Looks at the rest of a batch, if there is one; false if `full` events or `enough` output
+    /// came first.
     pub(super) fn members(
         &mut self,
         full: usize,

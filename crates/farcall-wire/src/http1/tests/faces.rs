@@ -1,5 +1,5 @@
-//! What a request may be beside plain JSON: posted JSON-RPC, rpcx's gateway and its JSON-RPC, pages;
-//! and what pages of other origins may.
+//! What a request may be beside plain JSON: posted JSON-RPC, rpcx's gateway and its JSON-RPC,
+//! pages; and what pages of other origins may.
 
 use super::{
     kit::{self, Shared, answer, answers, check, check_by, feed, flat, respond, ticket, wire},
@@ -39,7 +39,10 @@ fn posted_messages_are_answered() {
     let notice = r#"{"jsonrpc":"2.0","method":"Arith.Mul","params":[1]}"#;
     let unknown = r#"{"jsonrpc":"2.0","method":"Arith.Nope","id":2}"#;
     let ok_two = r#"{"jsonrpc":"2.0","result":"ok","id":"a"}"#;
-    let no = r#"{"jsonrpc":"2.0","error":{"code":-32601,"message":"rpc: can't find method Arith.Mul"},"id":2}"#;
+    let no = concat!(
+        r#"{"jsonrpc":"2.0","error":{"code":-32601,"#,
+        r#""message":"rpc: can't find method Arith.Mul"},"id":2}"#
+    );
     for (body, status, expected) in [
         (one.to_owned(), 200, r#"{"id":1,"result":"ok","error":null}"#.to_owned()),
         (format!(" \r\n{two}\n "), 200, ok_two.to_owned()),
@@ -195,7 +198,8 @@ fn the_gateway_calls() {
     // The service may be the path, and the method another than POST.
     for line in ["POST /Arith?x", "GET /Arith", "PUT /%41rith"] {
         let request = format!(
-            "{line} HTTP/1.1\r\nHost: h\r\nX-RPCX-ServiceMethod: Mul\r\nX-RPCX-SerializeType: 3\r\n\r\n"
+            "{line} HTTP/1.1\r\nHost: h\r\nX-RPCX-ServiceMethod: Mul\r\n\
+             X-RPCX-SerializeType: 3\r\n\r\n"
         );
         let seen = check(&Limits::default(), request.as_bytes());
         let [Event::Call(call)] = &seen.found[..] else { panic!("{line} {:?}", seen.found) };
