@@ -140,6 +140,14 @@ async fn the_list_is_there_when_asked_for() {
     let page = http.call("GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n").await;
     assert_eq!(page.status, 200);
     assert!(page.body.contains("curl -d null http://127.0.0.1:1/Probe/Mul\n"), "{}", page.body);
+    // And so may those who were wrong be told.
+    for (path, hint) in
+        [("/probe/mul", "; /Probe/Mul is there"), ("/Probe/X", "; GET / lists what there is")]
+    {
+        let answer = http.call(&post(path, "", "")).await;
+        assert_eq!(answer.status, 404);
+        assert!(answer.body.contains(hint), "{answer:?}");
+    }
 }
 
 #[tokio::test]

@@ -100,14 +100,20 @@ impl Server {
             kind => {
                 opening.status = match head.error {
                     None => 200,
-                    Some(_) if absent && matches!(kind, Kind::Unknown) => 404,
+                    Some(_) if absent && matches!(kind, Kind::Unknown(_)) => 404,
                     Some(error) => reply::status(error.code()),
                 };
                 let tail = out.tail();
                 reply::open(tail, &opening);
                 let start = tail.len();
                 if let Some(error) = head.error {
-                    reply::failure(tail, error.code(), error.text());
+                    match kind {
+                        Kind::Unknown(hint) if absent => {
+                            let text = format!("{}{hint}", error.text());
+                            reply::failure(tail, error.code(), &text);
+                        }
+                        _ => reply::failure(tail, error.code(), error.text()),
+                    }
                 }
                 (start, start)
             }

@@ -33,8 +33,8 @@ pub(super) struct Place {
 pub(super) enum Kind {
     /// A call as plain JSON.
     Call,
-    /// The same, of a method that is not there.
-    Unknown,
+    /// The same, of a method that is not there; and what may have been meant.
+    Unknown(String),
     /// JSON-RPC.
     Post(Box<Post>),
     /// A call through rpcx's gateway: the lines it is answered with, and why it finds no method.

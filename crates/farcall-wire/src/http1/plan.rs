@@ -16,7 +16,7 @@ pub(super) enum Plan {
     /// Call this method.
     Call { to: MethodId, compress: Compress, timeout: Option<Duration> },
     /// Say that there is none.
-    Unknown { found: Found, service: Str, method: Str },
+    Unknown { found: Found, service: Str, method: Str, hint: String },
     /// Call what rpcx's fields name.
     Rpcx(Box<Asked>, Option<Duration>),
     /// Read the body as JSON-RPC.
@@ -194,10 +194,28 @@ fn methods(head: &Head, bytes: &[u8], name_bytes: usize, routes: &dyn Routes) ->
         _ if routes.rest().is_some() => nothing(""),
         found if head.method == Method::Post => {
             let text = |name: &[u8]| Str::from(&*String::from_utf8_lossy(name));
+            let hint = hint(&service, &method, routes);
             let (service, method) = (text(&service), text(&method));
-            Plan::Unknown { found, service, method }
+            Plan::Unknown { found, service, method, hint }
         }
         _ => no(404, "no such service or method; call by POST /Service/Method"),
+    }
+}
+
+/// What may have been meant, where the table may be read by peers: names that differ in case only,
+/// or else the list.
+fn hint(service: &[u8], method: &[u8], routes: &dyn Routes) -> String {
+    let mut meant = None;
+    let listed = routes.names(&mut |s, m| {
+        let same = |name: &str, asked: &[u8]| name.as_bytes().eq_ignore_ascii_case(asked);
+        if same(s, service) && same(m, method) {
+            meant = Some(format!("; /{s}/{m} is there"));
+        }
+    });
+    match meant {
+        Some(meant) => meant,
+        None if listed => "; GET / lists what there is".to_owned(),
+        None => String::new(),
     }
 }
 

@@ -361,8 +361,8 @@ impl Server {
                 let ticket = ticket(self.places.open(place(Kind::Call)), Format::Json, compress);
                 events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
             }
-            Plan::Unknown { found, service, method } => {
-                let number = self.places.open(place(Kind::Unknown));
+            Plan::Unknown { found, service, method, hint } => {
+                let number = self.places.open(place(Kind::Unknown(hint)));
                 let ticket = ticket(number, Format::Json, Compress::None);
                 events.push(Event::Unknown(Unknown { ticket, found, service, method }));
             }
