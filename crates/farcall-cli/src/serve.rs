@@ -68,7 +68,7 @@ async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
     let instance = args.instance.map(Into::into);
     let settings = services::Settings { factor: args.factor, instance };
     let guarded = rules.token.is_some();
-    let server = rules.put(services::with(settings).list_services());
+    let server = rules.put(services::with(settings).list_services().debug_rpc().health());
     let mut urls = args.listen.iter();
     let Some(first) = urls.next() else {
         return Err(Status::new(Code::InvalidArgument, "nowhere to listen"));

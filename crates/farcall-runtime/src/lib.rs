@@ -22,8 +22,11 @@ pub use client::{
 };
 pub use net::Peer;
 pub use server::{
-    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Memory, MethodInfo, Methods, Moments,
-    Outcome, Plugin, Server, Service, ShutdownHandle, Token, Verdict, block_on,
+    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, HttpRequest, HttpResponse, IntoPage, Memory,
+    MethodInfo, Methods, Moments, Outcome, Page, Plugin, Server, Service, ShutdownHandle, Token,
+    Verdict, block_on,
 };
+#[cfg(feature = "tower")]
+pub use server::{HttpBody, HttpService};
 pub use stream::{Inbound, Outbound};
 pub use target::{Address, Listen, Target};

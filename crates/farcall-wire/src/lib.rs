@@ -26,5 +26,5 @@ mod wire;
 pub use out::Out;
 pub use wire::{
     Broken, CallHead, Control, End, EndHead, Event, Fed, Head, Item, ItemHead, Mark, OverHttp,
-    Place, Protocol, Reply, ReplyHead, Side, Sniff, Tunnel, Unknown, Wire,
+    Place, Protocol, Reply, ReplyHead, Request, ResponseHead, Side, Sniff, Tunnel, Unknown, Wire,
 };

@@ -1,9 +1,10 @@
 //! The contract between wires and the machine: what a protocol is, what it finds, what it writes.
 
 use crate::{Out, http1, jsonrpc, netrpc, rpcx};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use farcall_core::{
-    Body, Call, Compress, Format, Found, Limits, Meta, Routes, Shape, Status, Str, Streams, Ticket,
+    Body, Call, Compress, Format, Found, Limits, Meta, MethodId, Routes, Shape, Status, Str,
+    Streams, Ticket,
 };
 use std::{fmt, time::Duration};
 
@@ -46,6 +47,11 @@ pub trait Protocol: Send + Sync + 'static {
     fn open_to(&self, place: &Place<'_>, limits: &Limits) -> Box<dyn Wire> {
         let _ = place;
         self.open(Side::Client, limits)
+    }
+    /// What HTTP's `CONNECT` is answered with where it leads to this protocol: the status and its
+    /// text. None where nobody expects to reach it so.
+    fn connected(&self) -> Option<&'static str> {
+        None
     }
     /// Whether the client's side is built: targets of a protocol without one are refused by name.
     fn has_client(&self) -> bool {
@@ -163,10 +169,7 @@ pub trait Wire: Send {
     /// Go's rpcx server (`server/server.go`), which its clients match on, unless a protocol has
     /// its own.
     fn unknown(&self, found: Found, service: &str, method: &str) -> Status {
-        Status::unimplemented(match found {
-            Found::NoMethod => format!("rpcx: can't find method {method}"),
-            _ => format!("rpcx: can't find service {service}"),
-        })
+        rpcx::unknown(found, service, method)
     }
 
     /// How many bytes of items the peer's windows let through now, for the stream and for the
@@ -221,6 +224,8 @@ pub enum Fed {
     Waiting,
     /// The peer has said its last: close once all that was found is answered and written.
     Closing,
+    /// From here on the connection speaks the protocol of this name: feed again.
+    Became(&'static str),
 }
 
 /// What a wire found in the bytes.
@@ -232,6 +237,8 @@ pub enum Event {
     Unknown(Box<Unknown>),
     /// An answer to a call of ours.
     Reply(Reply),
+    /// A request that is no call.
+    Request(Box<Request>),
     /// An item of a stream.
     Item(Item),
     /// The peer sends no more on a stream: a client its last item, a server its last word.
@@ -275,6 +282,23 @@ pub struct End {
     pub meta: Meta,
 }
 
+/// A request that is no call: for a page, not for a method.
+#[derive(Debug)]
+pub struct Request {
+    /// How to answer: by [`Head::Response`], or by [`Head::Reply`] with a failure.
+    pub ticket: Ticket,
+    /// Which page.
+    pub to: MethodId,
+    /// `GET`, `POST`, …
+    pub method: Str,
+    /// The path and the query as they came, percent-encoded.
+    pub target: Str,
+    /// The fields, their names in lower case.
+    pub meta: Meta,
+    /// The body.
+    pub body: Bytes,
+}
+
 /// A call whose method is not in the table.
 #[derive(Debug)]
 pub struct Unknown {
@@ -316,6 +340,8 @@ pub enum Head<'a> {
     Call(CallHead<'a>),
     /// A reply.
     Reply(ReplyHead<'a>),
+    /// The answer to a request that is no call.
+    Response(ResponseHead<'a>),
     /// An item of a stream.
     Item(ItemHead),
     /// The end of what this side sends on a stream. It has no body.
@@ -385,6 +411,18 @@ pub struct ReplyHead<'a> {
     /// The shape of the result, for wires that describe types before values; none for a failure,
     /// which has no body.
     pub shape: Option<&'static Shape>,
+}
+
+/// The head of the answer to a request that is no call.
+#[derive(Debug)]
+pub struct ResponseHead<'a> {
+    /// The request's ticket.
+    pub ticket: &'a Ticket,
+    /// The status, from 200 to 599.
+    pub status: u16,
+    /// The fields. Those that no field can be, and those that say where the answer ends, are left
+    /// out.
+    pub fields: &'a [(String, String)],
 }
 
 /// An open frame: where it and its body begin in `out.tail()`, and what `end` must know.

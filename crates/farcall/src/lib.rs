@@ -76,17 +76,20 @@ pub mod json;
 pub mod protocol;
 
 pub use farcall_core::{
-    Bounds, Code, Compress, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
+    Bounds, Code, Compress, Cors, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
     Status, Str, Take, Timestamp, TypedFault, Value, Why,
 };
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
-    Deny, Inbound, Listen, Memory, MethodInfo, Methods, Moments, Oneway, Outbound, Outcome, Over,
-    Peer, Plugin, Server, Service, ServiceClient, ShutdownHandle, Started, StreamCall, Target,
-    Token, Upload, Verdict, stream,
+    Deny, HttpRequest, HttpResponse, Inbound, IntoPage, Listen, Memory, MethodInfo, Methods,
+    Moments, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Server, Service, ServiceClient,
+    ShutdownHandle, Started, StreamCall, Target, Token, Upload, Verdict, stream,
 };
 pub use futures_core::Stream;
+
+#[cfg(feature = "tower")]
+pub use farcall_runtime::{HttpBody, HttpService};
 
 /// What the macros expand to. Not part of the stable API.
 #[doc(hidden)]

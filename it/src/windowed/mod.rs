@@ -393,6 +393,7 @@ impl Wire for Frames {
                 compress = head.compress;
                 Begun::Item { seq: head.seq, format: head.format }
             }
+            Head::Response(_) => unreachable!("windowed has no pages"),
         };
         self.begun = Some(begun);
         Mark { frame: at, body: tail.len(), compress }

@@ -18,3 +18,4 @@ mod streams;
 mod stress;
 mod turns;
 mod waiting;
+mod web;

@@ -12,5 +12,6 @@ mod jsonrpc;
 mod jsonrpc2;
 mod netrpc;
 mod plain;
+mod tower;
 mod we_call_go;
 mod web;

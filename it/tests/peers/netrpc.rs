@@ -29,6 +29,13 @@ async fn every_case_of_the_matrix() {
     calls_us("netrpc-peer", "-addr", &["-codec", "gob", "-timeout", "25s"], &[], 75).await;
 }
 
+/// Behind `CONNECT`, as `rpc.DialHTTP` asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_case_behind_connect() {
+    let flags = ["-codec", "gob", "-timeout", "25s", "-http"];
+    calls_us("netrpc-peer", "-addr", &flags, &[], 80).await;
+}
+
 #[tokio::test]
 async fn calls_with_every_kind_of_value() -> Result<()> {
     every_kind_of(go_server()).await?;

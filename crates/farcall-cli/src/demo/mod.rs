@@ -45,7 +45,7 @@ pub(crate) fn run(args: args::Demo) -> u8 {
 async fn demo(args: &args::Demo) -> Result<u8> {
     let noted = Arc::new(AtomicI64::new(0));
     let notes = NotesServer::new(Notebook(Arc::clone(&noted)));
-    let server = services::all(1).add(notes).list_services();
+    let server = services::all(1).add(notes).list_services().debug_rpc().health();
     let bound = server.listen("tcp://127.0.0.1:0").await?.listen(MEMORY).await?;
     let urls = urls(&bound);
     let stop = bound.shutdown_handle();

@@ -395,7 +395,7 @@ impl Connected<'_> {
         let fed = loop {
             let fed = wire.feed(&mut self.input, &mut state.out, &(), &mut self.events, usize::MAX);
             match fed {
-                Ok(Fed::Full) => {}
+                Ok(Fed::Full | Fed::Became(_)) => {}
                 Ok(Fed::Hungry { need }) => break Ok(need),
                 // Clients answer nothing, so there is nothing to wait for.
                 Ok(Fed::Waiting) => break Ok(0),

@@ -160,7 +160,7 @@ impl State {
                 return false;
             }
             // Nobody calls a client.
-            Event::Call(_) | Event::Unknown(_) => return false,
+            Event::Call(_) | Event::Unknown(_) | Event::Request(_) => return false,
         }
         true
     }

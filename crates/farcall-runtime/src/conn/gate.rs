@@ -7,7 +7,7 @@ use crate::{
     server::{Cx, More, Outcome, Passage, Watch, poll_passage, write_failure},
 };
 use farcall_core::{Body, Call, Found, Meta, MethodId, Status, Ticket};
-use farcall_wire::Unknown;
+use farcall_wire::{Request, Unknown};
 use std::{
     future::poll_fn,
     sync::{Arc, Mutex},
@@ -28,6 +28,8 @@ enum Wants {
         to: MethodId,
         body: Body,
     },
+    /// No call: a page.
+    Page(Box<Request>),
     /// What does not exist, under the names it was called by.
     Unknown(Found, Box<Names>),
 }
@@ -58,6 +60,12 @@ impl Conn {
         self.show(ticket, wants, meta, timeout, budget, now);
     }
 
+    /// A request that is no call, at the gate.
+    pub(super) fn knock_page(&mut self, request: Box<Request>, budget: &mut Budget, now: Instant) {
+        let (ticket, meta) = (request.ticket, request.meta.clone());
+        self.show(ticket, Wants::Page(request), meta, None, budget, now);
+    }
+
     fn show(
         &mut self,
         ticket: Ticket,
@@ -70,6 +78,7 @@ impl Conn {
         let deadline = timeout.map(|time| after(now, time));
         let (to, unknown) = match &wants {
             Wants::Method { to, .. } => (*to, None),
+            Wants::Page(request) => (request.to, None),
             Wants::Unknown(_, names) => (MethodId(u32::MAX), Some(names)),
         };
         let more = unknown.map(|names| Box::new(More::unknown((**names).clone())));
@@ -103,6 +112,10 @@ impl Conn {
             }
             (Wants::Method { to, .. }, Err(status)) => {
                 self.refuse_call(&ticket, to, &status, watch);
+            }
+            (Wants::Page(request), Ok(cx)) => self.start_request(*request, cx, watch, budget),
+            (Wants::Page(request), Err(status)) => {
+                self.refuse_call(&ticket, request.to, &status, watch);
             }
             (Wants::Unknown(found, names), result) => {
                 self.refuse_unknown(&ticket, found, &names, result.err(), watch);
@@ -140,6 +153,9 @@ impl Conn {
             let Held { ticket, wants, watch } = held;
             return match wants {
                 Wants::Method { to, .. } => self.refuse_call(&ticket, to, &status, watch),
+                Wants::Page(request) => {
+                    self.refuse_call(&ticket, request.to, &status, watch);
+                }
                 Wants::Unknown(found, names) => {
                     self.refuse_unknown(&ticket, found, &names, Some(status), watch);
                 }

@@ -1,12 +1,10 @@
 //! The first bytes: they name the protocol, once, and its wire is opened.
 
 use super::{Close, Conn, part::Part};
-use crate::server::ConnInfo;
 use farcall_wire::{
     Broken, Side, Sniff,
     sniff::{Detected, detect},
 };
-use std::sync::{Arc, atomic::AtomicBool};
 
 impl Conn {
     /// Asks the protocols that are not built in first, then those that are.
@@ -34,14 +32,7 @@ impl Conn {
             Detected::Is(protocol) => {
                 self.wire = Some(protocol.open(Side::Server, &self.shared.limits));
                 self.streaming = protocol.streams();
-                self.info = Arc::new(ConnInfo {
-                    peer: self.stream.peer.clone(),
-                    protocol: protocol.name(),
-                    auth_key: protocol.auth_key(),
-                    closed: AtomicBool::new(false),
-                    router: self.shared.router.clone(),
-                    away: self.shared.away.clone(),
-                });
+                self.info = self.shared.info(&self.stream.peer, Some(protocol));
                 Ok(true)
             }
             Detected::More => {

@@ -8,6 +8,7 @@ mod gate;
 mod greet;
 mod late;
 mod part;
+mod request;
 mod scratch;
 mod slots;
 mod streams;
@@ -35,10 +36,7 @@ use std::{
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 use streams::Streams;
@@ -109,14 +107,7 @@ struct Budget {
 impl Conn {
     /// The end of a connection that was just accepted.
     pub(crate) fn new(stream: Stream, shared: Arc<Shared>, id: u64, spoken: Spoken) -> Conn {
-        let info = Arc::new(ConnInfo {
-            peer: stream.peer.clone(),
-            protocol: "",
-            auth_key: None,
-            closed: AtomicBool::new(false),
-            router: shared.router.clone(),
-            away: shared.away.clone(),
-        });
+        let info = shared.info(&stream.peer, None);
         Conn {
             stream,
             id,

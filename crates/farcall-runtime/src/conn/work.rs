@@ -7,10 +7,10 @@ use crate::{
     server::{Cx, Reply, Watch},
 };
 use farcall_core::{Body, Call, Limits, MethodId, Status, Ticket};
-use farcall_wire::{Broken, Event, Fed};
+use farcall_wire::{Broken, Event, Fed, sniff};
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     task::Context,
 };
 use tokio::time::Instant;
@@ -68,6 +68,7 @@ impl Parked {
 fn weight(event: &Event) -> usize {
     match event {
         Event::Call(call) => call.body.len() + call.meta.block_bytes(),
+        Event::Request(request) => request.body.len() + request.meta.block_bytes(),
         _ => 0,
     }
 }
@@ -149,6 +150,9 @@ impl Conn {
             let router = &*self.shared.router;
             let before = self.input.len();
             match wire.feed(&mut self.input, &mut self.out, router, &mut events, most) {
+                Ok(Fed::Became(name)) => {
+                    self.info = self.shared.info(&self.stream.peer, sniff::by_name(name));
+                }
                 // Answers that the wire gave by itself take time too.
                 Ok(Fed::Full) => budget.over |= events.is_empty(),
                 Ok(Fed::Hungry { need }) => {
@@ -211,6 +215,7 @@ impl Conn {
         match event {
             Event::Call(call) => self.start_call(call, budget, came),
             Event::Unknown(unknown) => self.knock_unknown(*unknown, budget, came),
+            Event::Request(request) => self.knock_page(request, budget, came),
             event => self.stream(event),
         }
         budget.over |= budget.calls == 0;
@@ -226,7 +231,7 @@ impl Conn {
                 let status = Status::unavailable("the server is leaving");
                 self.refuse_call(&call.ticket, call.to, &status, None);
             }
-            Event::Call(_) | Event::Unknown(_)
+            Event::Call(_) | Event::Unknown(_) | Event::Request(_)
                 if !self.parked.is_empty() || budget.over || !self.may_start() =>
             {
                 budget.calls = budget.calls.saturating_sub(1);
@@ -297,6 +302,9 @@ impl Conn {
         let entry = self.shared.router.entry(to);
         if entry.streams.any() {
             return self.open_stream(ticket, cx, body, watch);
+        }
+        if self.shared.counted {
+            entry.calls.fetch_add(1, Ordering::Relaxed);
         }
         let Some(wire) = self.wire.as_deref_mut() else { return };
         let mut later = None;

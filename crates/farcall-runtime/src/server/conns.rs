@@ -10,7 +10,7 @@ use farcall_wire::sniff::Spoken;
 use std::{
     collections::{BTreeSet, HashMap},
     future::{Future, poll_fn},
-    sync::{Arc, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
     task::Poll,
 };
 
@@ -90,6 +90,7 @@ impl Shared {
 
     /// Tells all connections to finish and to close, or to close now, and lets no more in.
     pub(super) fn stop(&self, how: Stop) {
+        self.draining.store(true, Ordering::Relaxed);
         let mut conns = self.conns();
         conns.draining = true;
         let open: Vec<_> = conns.open.values().cloned().collect();

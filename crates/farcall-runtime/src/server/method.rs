@@ -7,14 +7,15 @@ use super::{
     spares::Spares,
 };
 use crate::{conn::Busy, stream::Pipe};
-use farcall_core::{Body, Put, Status, Streams, Take};
+use farcall_core::{Body, Put, Shape, Status, Streams, Take};
+use farcall_wire::Request;
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::AtomicU64},
     task::{Context, Poll, Waker},
 };
 use tokio::{task, time::Instant};
@@ -49,10 +50,17 @@ pub struct Methods {
 }
 
 impl Methods {
-    pub(super) fn add(&mut self, info: &'static MethodInfo, method: impl Method + 'static) {
+    /// A method, and the shapes of its argument and its result, or of their items.
+    pub(super) fn add(
+        &mut self,
+        info: &'static MethodInfo,
+        shapes: [&'static Shape; 2],
+        method: impl Method + 'static,
+    ) {
         let (service, name) = (self.service.clone(), info.name.to_owned());
         let (streams, method) = (method.streams(), Box::new(method));
-        self.entries.push(Entry { service, name, streams, method });
+        let (shapes, calls) = (shapes.map(Some), AtomicU64::new(0));
+        self.entries.push(Entry { service, name, streams, method, shapes, calls });
     }
 
     /// An async method: polled where the bytes arrived; a task once it waits.
@@ -64,7 +72,8 @@ impl Methods {
         F: Fn(Cx, Req) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = (Cx, Result<Resp, E>)> + Send + 'static,
     {
-        self.add(info, Unary { run, info, spares: Spares::default(), types: PhantomData });
+        let shapes = [&Req::SHAPE, &Resp::SHAPE];
+        self.add(info, shapes, Unary { run, info, spares: Spares::default(), types: PhantomData });
     }
 
     /// A method that never waits: run where the bytes arrived.
@@ -75,7 +84,8 @@ impl Methods {
         E: Into<Status> + Send + 'static,
         F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync + 'static,
     {
-        self.add(info, Direct { run, info, types: PhantomData });
+        let shapes = [&Req::SHAPE, &Resp::SHAPE];
+        self.add(info, shapes, Direct { run, info, types: PhantomData });
     }
 
     /// A method that blocks: run on the blocking pool.
@@ -86,7 +96,8 @@ impl Methods {
         E: Into<Status> + Send + 'static,
         F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync + 'static,
     {
-        self.add(info, Blocking { run: Arc::new(run), info, types: PhantomData });
+        let shapes = [&Req::SHAPE, &Resp::SHAPE];
+        self.add(info, shapes, Blocking { run: Arc::new(run), info, types: PhantomData });
     }
 }
 
@@ -110,6 +121,12 @@ pub(crate) trait Method: Send + Sync {
         let _ = pipe;
         self.start(cx, body, false, reply);
     }
+
+    /// The same for a request that is no call: only pages are found by one.
+    fn show(&self, cx: Cx, request: Request, spawn: bool, reply: Reply<'_>) -> Option<Ran> {
+        let _ = (cx, request, spawn);
+        refuse(reply, &Status::internal("a method is not a page"))
+    }
 }
 
 /// When a handler ran in place. Unfolding, decoding and encoding are not the handler's time.
@@ -120,7 +137,7 @@ pub(crate) struct Ran {
 
 impl Ran {
     #[inline]
-    fn since(began: Instant) -> Option<Ran> {
+    pub(super) fn since(began: Instant) -> Option<Ran> {
         Some(Ran { began, ended: Instant::now() })
     }
 }

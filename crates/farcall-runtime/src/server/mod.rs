@@ -13,6 +13,7 @@ mod reply;
 mod router;
 mod spares;
 mod streaming;
+mod web;
 
 pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
@@ -23,6 +24,9 @@ pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
 pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
 pub(crate) use reply::{Reply, Rules, write_failure};
+pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
+#[cfg(feature = "tower")]
+pub use web::{ByTower, HttpBody, HttpService};
 
 use crate::{
     conn::{Close, Stop},
@@ -32,7 +36,7 @@ use crate::{
 };
 use accept::Listener;
 use conns::{Conns, Refused};
-use farcall_core::{Limits, Status};
+use farcall_core::{Cors, Limits, Status};
 use farcall_wire::{Protocol, sniff::Spoken};
 use gate::Gate;
 use router::{Entry, Router};
@@ -40,7 +44,7 @@ use std::{
     fmt, io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -48,6 +52,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
 };
+use web::Web;
 
 /// A server that is being built.
 ///
@@ -62,6 +67,8 @@ pub struct Server {
     spawn: bool,
     listed: bool,
     gate: Gate,
+    counted: bool,
+    web: Web,
 }
 
 impl Server {
@@ -114,7 +121,67 @@ impl Server {
     /// each. Off unless it is asked for.
     #[must_use]
     pub fn list_services(mut self) -> Server {
-        self.listed = true;
+        if !std::mem::replace(&mut self.listed, true) {
+            self.web.list();
+        }
+        self
+    }
+
+    /// Shows Go's page of net/rpc at `GET /debug/rpc`: services, methods, and how often each was
+    /// called. Off unless it is asked for.
+    #[must_use]
+    pub fn debug_rpc(mut self) -> Server {
+        if !std::mem::replace(&mut self.counted, true) {
+            self.web.debug();
+        }
+        self
+    }
+
+    /// Says at `GET /healthz` whether calls are taken: 200 and `ok`, or 503 once the server was
+    /// told to stop. Off unless it is asked for.
+    #[must_use]
+    pub fn health(mut self) -> Server {
+        self.web.health();
+        self
+    }
+
+    /// Serves HTTP requests to a path, and to all below it, by something that is no method: an
+    /// async function from [`HttpRequest`] to [`HttpResponse`], or with the feature `tower` any
+    /// tower service. Of nested paths the longest holds. What is mounted at `/` is given what
+    /// nothing else takes.
+    ///
+    /// A path that is none, or is taken, is an error of [`listen`](Server::listen).
+    #[must_use]
+    pub fn mount<By>(mut self, path: impl Into<String>, page: impl IntoPage<By>) -> Server {
+        self.web.mounts.push((path.into(), page.into_page()));
+        self
+    }
+
+    /// Takes JSON-RPC by POST at this path too, beside `/jsonrpc`.
+    #[must_use]
+    pub fn jsonrpc_at(mut self, path: impl Into<String>) -> Server {
+        self.web.jsonrpc.push(path.into());
+        self
+    }
+
+    /// Where HTTP's `CONNECT` leads to net/rpc. Default `/_goRPC_`, as in Go.
+    #[must_use]
+    pub fn netrpc_at(mut self, path: impl Into<String>) -> Server {
+        self.web.netrpc = path.into();
+        self
+    }
+
+    /// Where HTTP's `CONNECT` leads to rpcx. Default `/_rpcx_`, as in Go.
+    #[must_use]
+    pub fn rpcx_at(mut self, path: impl Into<String>) -> Server {
+        self.web.rpcx = path.into();
+        self
+    }
+
+    /// Lets web pages of other origins call over HTTP. Without it they are refused.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Server {
+        self.web.cors = Some(cors);
         self
     }
 
@@ -209,8 +276,14 @@ impl Server {
             meta_bytes: limits.meta_bytes,
             spare: limits.stream_bytes / 4,
         };
-        Ok(Arc::new(Shared {
-            router: Arc::new(Router::new(self.entries, self.listed, self.gate.secret())?),
+        let names = spoken.protocols().map(Protocol::name).collect();
+        let (about, mut entries) = (self.web.server(), self.entries);
+        let methods = entries.len();
+        let paths = self.web.freeze(&mut entries)?;
+        let pages = entries.split_off(methods);
+        let secret = self.gate.secret();
+        let shared = Arc::new(Shared {
+            router: Arc::new(Router::new(entries, pages, paths, names, self.listed, secret)?),
             limits,
             rules,
             spoken,
@@ -218,10 +291,14 @@ impl Server {
             guarded: self.gate.minds_calls(),
             gate: Arc::new(self.gate),
             spawn: self.spawn,
+            counted: self.counted,
             away: Arc::default(),
             conns: Mutex::default(),
+            draining: AtomicBool::new(false),
             held: AtomicUsize::new(0),
-        }))
+        });
+        let _ = about.set(Arc::downgrade(&shared));
+        Ok(shared)
     }
 }
 
@@ -245,14 +322,38 @@ pub(crate) struct Shared {
     /// The gate wants to see calls.
     pub(crate) guarded: bool,
     pub(crate) spawn: bool,
+    /// Calls of each method are counted.
+    pub(crate) counted: bool,
     /// Handlers that are away from their connections.
     pub(crate) away: Arc<AtomicUsize>,
     conns: Mutex<Conns>,
+    draining: AtomicBool,
     /// How often a handler held its worker too long.
     held: AtomicUsize,
 }
 
 impl Shared {
+    /// Whether the server was told to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// What the calls of a connection share.
+    pub(crate) fn info(
+        &self,
+        peer: &net::Peer,
+        protocol: Option<&'static dyn Protocol>,
+    ) -> Arc<ConnInfo> {
+        Arc::new(ConnInfo {
+            peer: peer.clone(),
+            protocol: protocol.map_or("", Protocol::name),
+            auth_key: protocol.and_then(Protocol::auth_key),
+            closed: AtomicBool::new(false),
+            router: self.router.clone(),
+            away: self.away.clone(),
+        })
+    }
+
     /// A connection has ended.
     pub(crate) fn closed(&self, info: &ConnInfo, close: &Close) {
         match close {

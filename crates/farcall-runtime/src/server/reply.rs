@@ -1,12 +1,12 @@
 //! The right and the duty to answer one call.
 
-use super::{gate::Watch, method::Running, plugin::Outcome, router::Entry};
+use super::{gate::Watch, method::Running, plugin::Outcome, router::Entry, web::HttpResponse};
 use crate::{
     limits::meta_bytes,
     stream::{self, Codec},
 };
 use farcall_core::{Body, Bounds, Code, Origin, Put, Status, Take, Ticket};
-use farcall_wire::{EndHead, Head, Out, ReplyHead, Wire, compress, format};
+use farcall_wire::{EndHead, Head, Out, ReplyHead, ResponseHead, Wire, compress, format};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -155,6 +155,28 @@ impl<'a> Reply<'a> {
             .then(|| Status::new(Code::Internal, "a call that this service depends on failed"));
         let status = foreign.as_ref().unwrap_or(status);
         write_failure(wire, out, ticket, service, method, status, meta);
+    }
+
+    /// Bytes that the answer may have.
+    pub(crate) fn message_bytes(&self) -> usize {
+        self.rules.message_bytes
+    }
+
+    /// Answers a request that is no call.
+    pub(crate) fn respond(self, response: &HttpResponse) {
+        let HttpResponse { status, fields, body } = response;
+        let (length, limit) = (body.len(), self.rules.message_bytes);
+        if length > limit {
+            let text = format!(
+                "the page has {length} bytes; the limit is {limit} (Limits::message_bytes)"
+            );
+            return self.fail(&Status::resource_exhausted(text), &[]);
+        }
+        let Reply { wire, out, ticket, .. } = self;
+        let head = ResponseHead { ticket, status: *status, fields };
+        let mark = wire.begin(Head::Response(head), out);
+        out.tail().extend_from_slice(body);
+        wire.end(mark, out);
     }
 
     /// Leaves a handler that must wait for the connection to run.

@@ -7,7 +7,7 @@ use super::{
     reply::{Reply, panicked},
 };
 use crate::stream::{Inbound, Outbound, Pipe, check_format};
-use farcall_core::{Body, Put, Status, Streams, Take};
+use farcall_core::{Body, Put, Shape, Status, Streams, Take};
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
@@ -26,7 +26,8 @@ impl Methods {
         Fut: Future<Output = (Cx, Result<(), Status>)> + Send + 'static,
     {
         let streams = Streams { inbound: false, outbound: true };
-        self.stream(info, streams, move |cx, body, pipe, reply| {
+        let shapes = [&Req::SHAPE, &T::SHAPE];
+        self.stream(info, streams, shapes, move |cx, body, pipe, reply| {
             match reply.decode::<Req>(body, info.argument) {
                 Ok(request) => {
                     let out = Outbound::new(Arc::clone(pipe), reply.codec());
@@ -47,7 +48,8 @@ impl Methods {
         Fut: Future<Output = (Cx, Result<Resp, E>)> + Send + 'static,
     {
         let streams = Streams { inbound: true, outbound: false };
-        self.stream(info, streams, move |cx, _, pipe, reply| {
+        let shapes = [&T::SHAPE, &Resp::SHAPE];
+        self.stream(info, streams, shapes, move |cx, _, pipe, reply| {
             let items = Inbound::new(Arc::clone(pipe), reply.inbound(), None);
             reply.later(Box::pin(Run::new(run(cx, items))));
         });
@@ -62,18 +64,24 @@ impl Methods {
         Fut: Future<Output = (Cx, Result<(), Status>)> + Send + 'static,
     {
         let streams = Streams { inbound: true, outbound: true };
-        self.stream(info, streams, move |cx, _, pipe, reply| {
+        let shapes = [&T::SHAPE, &U::SHAPE];
+        self.stream(info, streams, shapes, move |cx, _, pipe, reply| {
             let items = Inbound::new(Arc::clone(pipe), reply.inbound(), None);
             let out = Outbound::new(Arc::clone(pipe), reply.codec());
             reply.later(Pumping::boxed(run(cx, items, out)));
         });
     }
 
-    fn stream<F>(&mut self, info: &'static MethodInfo, streams: Streams, open: F)
-    where
+    fn stream<F>(
+        &mut self,
+        info: &'static MethodInfo,
+        streams: Streams,
+        shapes: [&'static Shape; 2],
+        open: F,
+    ) where
         F: Fn(Cx, Body, &Arc<Pipe>, Reply<'_>) + Send + Sync + 'static,
     {
-        self.add(info, Streaming { streams, open });
+        self.add(info, shapes, Streaming { streams, open });
     }
 }
 

@@ -24,8 +24,15 @@ pub enum Broken {
     Scheme,
     /// A version other than 1.0 and 1.1.
     Version,
-    /// `CONNECT`, which wants a tunnel.
+    /// `CONNECT` to where nothing is reached by it.
     Connect,
+    /// `CONNECT` with a body.
+    ConnectBody,
+    /// `CONNECT` to a protocol that this server was told not to speak.
+    ConnectOff {
+        /// Its name.
+        protocol: &'static str,
+    },
     /// A carriage return without a line feed.
     BareCr,
     /// A line feed without a carriage return.
@@ -120,6 +127,7 @@ impl Broken {
     pub fn status(&self) -> u16 {
         match self {
             Broken::Connect => 405,
+            Broken::ConnectOff { .. } => 404,
             Broken::BodyLong { .. } => 413,
             Broken::TargetLong { .. } => 414,
             Broken::Expectation => 417,
@@ -149,7 +157,11 @@ impl fmt::Display for Broken {
             }
             Broken::Scheme => "an absolute target must begin with http://",
             Broken::Version => "only HTTP/1.1 and HTTP/1.0 are spoken here",
-            Broken::Connect => "there are no tunnels here; call by POST",
+            Broken::Connect => "nothing is reached by CONNECT here; call by POST",
+            Broken::ConnectBody => "CONNECT has no body",
+            Broken::ConnectOff { protocol } => {
+                return write!(f, "`{protocol}` is not spoken on this server (Server::speak)");
+            }
             Broken::BareCr => "a carriage return stands without a line feed",
             Broken::BareLf => "a line ends in a line feed without a carriage return",
             Broken::Folded => "a header field goes on in the next line; write it in one",

@@ -20,7 +20,8 @@ pub(super) enum Method {
     Post,
     Connect,
     Options,
-    /// `PUT`, `DELETE`, `PATCH`, `TRACE`: known, and never served.
+    Put,
+    /// `DELETE`, `PATCH`, `TRACE`: known, and served by pages alone.
     Other,
 }
 
@@ -30,7 +31,7 @@ pub(super) const METHODS: [(&[u8], Method); 9] = [
     (b"POST ", Method::Post),
     (b"GET ", Method::Get),
     (b"HEAD ", Method::Head),
-    (b"PUT ", Method::Other),
+    (b"PUT ", Method::Put),
     (b"DELETE ", Method::Other),
     (b"OPTIONS ", Method::Options),
     (b"PATCH ", Method::Other),
@@ -53,6 +54,8 @@ pub(super) struct Head {
     pub(super) minor: u8,
     /// The path, without the query.
     pub(super) path: Range<usize>,
+    /// The path and the query.
+    pub(super) target: Range<usize>,
     /// The field lines, without the empty one.
     pub(super) fields: Range<usize>,
     pub(super) length: Length,
@@ -67,6 +70,10 @@ pub(super) struct Head {
     pub(super) timeout: Option<Result<u64, ()>>,
     /// `100-continue` is expected.
     pub(super) expects: bool,
+    /// Some field is one of rpcx's gateway: `X-RPCX-…`.
+    pub(super) rpcx: bool,
+    /// `X-JSONRPC-2.0: true`, by which rpcx tells its JSON-RPC.
+    pub(super) rpcx_json: bool,
     close: bool,
     keep: bool,
 }
@@ -251,6 +258,8 @@ impl Reader {
             }
             b"x-timeout-ms" => head.timeout = Some(decimal(value).ok_or(())),
             b"origin" => head.origin = Some(range),
+            b"x-jsonrpc-2.0" => head.rpcx_json = value == b"true",
+            name if name.starts_with(b"x-rpcx-") => head.rpcx = true,
             b"sec-fetch-site" => {
                 head.other_site |= !matches!(value, b"same-origin" | b"none");
             }
@@ -269,8 +278,9 @@ impl Reader {
         if self.lengths > 0 && self.codings > 0 {
             return Err(Broken::LengthAndCoding);
         }
-        if head.method == Method::Connect {
-            return Err(Broken::Connect);
+        // What belongs to the tunnel would be taken for a body by others (RFC 9110 §9.3.6).
+        if head.method == Method::Connect && head.length != Length::Fixed(0) {
+            return Err(Broken::ConnectBody);
         }
         Ok((head, self.lines.at))
     }
@@ -307,6 +317,7 @@ fn request_line(line: &[u8], at: usize, next: usize) -> Result<Head, Broken> {
         method: *method,
         minor,
         path: target_at + path.start..target_at + path.end,
+        target: target_at + path.start..target_at + target.len(),
         fields: next..next,
         length: Length::Fixed(0),
         host: 0..0,
@@ -316,6 +327,8 @@ fn request_line(line: &[u8], at: usize, next: usize) -> Result<Head, Broken> {
         encoding: None,
         timeout: None,
         expects: false,
+        rpcx: false,
+        rpcx_json: false,
         close: false,
         keep: false,
     })

@@ -14,7 +14,7 @@ pub(super) const NO_METHOD: i64 = -32601;
 /// "Invalid method parameter(s)."
 pub(super) const PARAMS: i64 = -32602;
 /// "Internal JSON-RPC error."
-const INTERNAL: i64 = -32603;
+pub(super) const INTERNAL: i64 = -32603;
 /// The first of those "reserved for implementation-defined server-errors": a text and no more, as
 /// `powerman/rpc-codec` sends it.
 const SERVER: i64 = -32000;

@@ -1,5 +1,5 @@
 //! JSON-RPC over a plain stream: version 2.0, and 1.0 as Go's `net/rpc/jsonrpc` speaks it. The
-//! client's side over HTTP is in `post.rs`.
+//! client's side over HTTP is in `post.rs`, the server's in `posted.rs`.
 //!
 //! Sources: the specification of JSON-RPC 2.0 (jsonrpc.org); for 1.0, Go's
 //! `net/rpc/jsonrpc/server.go` and `client.go`; for 2.0 over TCP among Go programs,
@@ -34,11 +34,13 @@ mod envelope;
 mod errors;
 mod open;
 mod post;
+mod posted;
 mod scan;
 mod server;
 
 pub use crate::format::json::Params;
 pub use broken::Broken;
+pub(crate) use posted::{Ended, Face, Post};
 
 use crate::{OverHttp, Protocol, Side, Sniff, Wire, sniff};
 use farcall_core::{Bounds, Format, Limits};

@@ -71,6 +71,11 @@ impl Protocol for NetRpc {
         }
     }
 
+    /// `net/rpc/server.go`, `connected`.
+    fn connected(&self) -> Option<&'static str> {
+        Some("200 Connected to Go RPC")
+    }
+
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
         Box::new(Streams {
             side,
@@ -161,6 +166,8 @@ impl Wire for Streams {
             }
             Head::Reply(head) => self.begin_reply(&head, tail),
             Head::Item(_) | Head::End(_) => unreachable!("netrpc has no streams, and says so"),
+            // Nothing here is a page.
+            Head::Response(_) => None,
         };
         self.open = Some(self.encoder.begin(shape.unwrap_or(&header::NOTHING), tail));
         if shape.is_none() {

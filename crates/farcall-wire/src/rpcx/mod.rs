@@ -19,6 +19,7 @@
 //! and a server serves what it receives whether or not the type bit calls it a reply.
 
 mod broken;
+mod elsewhere;
 mod header;
 mod memo;
 mod meta;
@@ -33,6 +34,7 @@ use header::Header;
 use memo::Memo;
 
 pub use broken::Broken;
+pub(crate) use elsewhere::{compression, format, metadata, unknown};
 
 /// The protocol.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,6 +69,11 @@ impl Protocol for Rpcx {
             put32(&mut tail, 12, total);
         }
         tail
+    }
+
+    /// `server/server_conn.go`, `connected`.
+    fn connected(&self) -> Option<&'static str> {
+        Some("200 Connected to rpcx")
     }
 
     /// As Go's rpcx client.
@@ -123,6 +130,11 @@ impl Wire for Frames {
             Head::Call(head) => self.begin_call(&head, out),
             Head::Reply(head) => self.begin_reply(&head, out),
             Head::Item(_) | Head::End(_) => unreachable!("rpcx has no streams, and says so"),
+            // Nothing here is a page.
+            Head::Response(_) => {
+                let at = out.tail().len();
+                Mark { frame: at, body: at, compress: Compress::None }
+            }
         }
     }
 
@@ -252,7 +264,7 @@ impl Frames {
                 events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
             }
             found => {
-                let mut event = unknown(head, found, service, method);
+                let mut event = not_found(head, found, service, method);
                 event.timeout = timeout;
                 if !meta.is_empty() {
                     event.meta = Meta::new(Bytes::copy_from_slice(meta), meta::walk);
@@ -444,7 +456,7 @@ fn echo(place: Place, input: &mut BytesMut, out: &mut Out) {
 }
 
 #[cold]
-fn unknown(head: Header, found: Found, service: &[u8], method: &[u8]) -> Unknown {
+fn not_found(head: Header, found: Found, service: &[u8], method: &[u8]) -> Unknown {
     // Copies of what is short, so that they do not keep the frame alive.
     let text = |name| Str::from(&*String::from_utf8_lossy(name));
     let (ticket, service, method) = (head.ticket(), text(service), text(method));

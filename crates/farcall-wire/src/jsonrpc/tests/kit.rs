@@ -208,6 +208,7 @@ fn short(event: &Event) -> String {
             let oneway = if unknown.ticket.oneway { " oneway" } else { "" };
             format!("no {what}{oneway} [{}] [{}]", unknown.service, unknown.method)
         }
+        Event::Request(request) => panic!("{request:?}"),
         Event::Reply(reply) => match &reply.error {
             Some(status) => format!("reply {} {:?}: {}", reply.seq, status.code(), status.text()),
             None => format!("reply {} {}", reply.seq, String::from_utf8_lossy(&reply.body)),

@@ -190,6 +190,7 @@ fn short(event: &Event) -> String {
                 unknown.service, unknown.method
             )
         }
+        Event::Request(request) => panic!("{request:?}"),
         Event::Reply(reply) => {
             let error = reply.error.as_ref().map(|e| format!(" error={e}")).unwrap_or_default();
             let rest = rest(&reply.meta, &reply.body);
