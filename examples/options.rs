@@ -32,7 +32,10 @@ impl Echo for Back {
 #[tokio::main]
 async fn main() -> Result<()> {
     // No port and no TLS: the server lives in this process.
-    let server = Server::new().add(EchoServer::new(Back));
+    let server =
+        Server::new()
+            .add(EchoServer::new(Back))
+            .func("Echo", "Shout", |text: Text| async move { Ok(text.text.to_uppercase()) });
     let echo = EchoClient::over(server.memory());
 
     let call = echo.echo(Text { text: "as protobuf, folded ".repeat(100) });
@@ -49,6 +52,8 @@ async fn main() -> Result<()> {
     echo.echo(Text { text: "nobody answers this".into() }).oneway().await?;
 
     let reply = echo.client().call("Echo.Echo", json!({"text": "without types"})).await?;
+    println!("{reply}");
+    let reply = echo.client().call("Echo.Shout", json!({"text": "a closure"})).await?;
     println!("{reply}");
     Ok(())
 }
