@@ -1,6 +1,6 @@
 //! A real browser: a page of one origin whose script calls a server on another, by Chromium.
 
-use farcall::Cors;
+use farcall::{Cors, HttpRequest, HttpResponse};
 use farcall_it::services::Running;
 use std::process::Stdio;
 use tokio::{
@@ -28,17 +28,21 @@ impl Site {
     /// script returned, as text.
     async fn browse(self, script: &str) -> String {
         let Site { listener, origin } = self;
-        let html = format!(
-            "<!doctype html><title>t</title><body><p id=said>nothing</p><script>\
-             (async () => {{ let said; try {{ said = await (async () => {{ {script}\n }})(); }} \
-             catch (error) {{ said = 'refused: ' + error.name; }} \
-             document.getElementById('said').textContent = said; }})();</script>"
-        );
-        let serving = tokio::spawn(serve(listener, html));
+        let serving = tokio::spawn(serve(listener, page(script)));
         let said = browse(&origin).await;
         serving.abort();
         said
     }
+}
+
+/// A page that shows what its script returns.
+fn page(script: &str) -> String {
+    format!(
+        "<!doctype html><title>t</title><body><p id=said>nothing</p><script>\
+         (async () => {{ let said; try {{ said = await (async () => {{ {script}\n }})(); }} \
+         catch (error) {{ said = 'refused: ' + error.name; }} \
+         document.getElementById('said').textContent = said; }})();</script>"
+    )
 }
 
 async fn serve(listener: TcpListener, html: String) {
@@ -118,6 +122,16 @@ async fn a_page_of_another_origin_is_refused() {
          return [asked, simple, blind].join(' ');"
     );
     assert_eq!(Site::new().await.browse(&script).await, "refused refused opaque");
+}
+
+/// What the server itself gives is of its own origin, and needs no permission.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_servers_own_page_calls() {
+    let script = "const answer = await fetch('/Arith/Mul', { method: 'POST', \
+                  body: '{\"A\":6,\"B\":7}' }); return await answer.text();";
+    let give = move |_: HttpRequest| async move { HttpResponse::html(page(script)) };
+    let running = Running::start(farcall_cli::services::all(1).mount("/", give)).await;
+    assert_eq!(browse(&running.url.replace("rpcx://", "http://")).await, "{\"C\":42}");
 }
 
 /// The origin may call: Chromium asks first, for the content type and for a field of metadata, and

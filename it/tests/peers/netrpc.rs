@@ -35,7 +35,7 @@ async fn every_case_behind_connect() {
     let running = Running::start(farcall_cli::services::all(1).debug_rpc()).await;
     let address = running.url.trim_start_matches("rpcx://");
     let flags = ["-codec", "gob", "-timeout", "25s", "-http"];
-    calls("netrpc-peer", address, "-addr", &flags, &[], 80).await;
+    calls("netrpc-peer", address, "-addr", &flags, &[], 81).await;
 }
 
 #[tokio::test]
