@@ -67,7 +67,8 @@ fn server(site: &Site, bytes: &[u8], [flags, cuts, dice]: [u8; 3]) {
     assert!(count >= requests.len(), "{served:?}");
     // To a client that asked for no such thing, 304 is the end.
     if !has_304 {
-        let mut client = asked(&Http, count, &Limits::default());
+        // `100 Continue` may be the last that was said, to a request whose body has not come.
+        let mut client = asked(&Http, count + 1, &Limits::default());
         let replies = feed::feed(&mut *client, &(), &[said], usize::MAX);
         assert!(replies.end.is_ok() && replies.events.len() == count, "{served:?} {replies:?}");
     }
