@@ -8,6 +8,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod address;
 pub mod client;
 mod clock;
 mod conn;
@@ -16,7 +17,11 @@ pub mod net;
 pub mod server;
 mod target;
 
+pub use address::TlsOptions;
 pub use client::{Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient};
+#[cfg(feature = "tls")]
+pub use net::tls::{ClientTls, Tls, TlsHandle};
+pub use net::{Identity, Peer, Tcp};
 pub use server::{
     Bound, Cx, Memory, MethodInfo, Methods, Server, Service, ShutdownHandle, block_on,
 };

@@ -42,9 +42,12 @@ pub use farcall_core::{
 };
 pub use farcall_macros::{Message, service};
 pub use farcall_runtime::{
-    Address, Bound, Call, CallMeta, Client, ClientBuilder, Cx, Listen, Memory, MethodInfo, Methods,
-    Oneway, Over, Server, Service, ServiceClient, ShutdownHandle, Target,
+    Address, Bound, Call, CallMeta, Client, ClientBuilder, Cx, Identity, Listen, Memory,
+    MethodInfo, Methods, Oneway, Over, Peer, Server, Service, ServiceClient, ShutdownHandle,
+    Target, Tcp, TlsOptions,
 };
+#[cfg(feature = "tls")]
+pub use farcall_runtime::{ClientTls, Tls, TlsHandle};
 
 /// What the macros expand to. Not part of the stable API.
 #[doc(hidden)]

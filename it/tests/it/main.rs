@@ -10,5 +10,7 @@ mod neighbours;
 mod netrpc;
 mod server;
 mod stress;
+mod tls;
 mod turns;
+mod unix;
 mod waiting;

@@ -11,6 +11,7 @@ pub use call::{Call, CallMeta, Oneway};
 pub use over::Over;
 
 use crate::{
+    net::{Dialer, Settings, Tcp},
     server::MethodInfo,
     target::{Address, Target},
 };
@@ -250,6 +251,7 @@ pub struct ClientBuilder<C> {
     limits: Limits,
     format: Option<Format>,
     compress: Compress,
+    transport: Settings,
     client: PhantomData<fn() -> C>,
 }
 
@@ -261,6 +263,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             limits: Limits::default(),
             format: None,
             compress: Compress::None,
+            transport: Settings::default(),
             client: PhantomData,
         }
     }
@@ -289,6 +292,20 @@ impl<C: ServiceClient> ClientBuilder<C> {
         self
     }
 
+    /// Sets what is asked of TCP sockets.
+    pub fn tcp(mut self, settings: Tcp) -> Self {
+        self.transport.tcp = settings;
+        self
+    }
+
+    /// Sets how servers prove who they are, and how this client does; for targets that go over TLS.
+    /// What the URL says goes before it.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::net::tls::ClientTls) -> Self {
+        self.transport.tls = Some(tls);
+        self
+    }
+
     /// The client; it connects when it is first used.
     pub fn lazy(self) -> Result<C, Status> {
         self.client().map(C::from_client)
@@ -303,7 +320,8 @@ impl<C: ServiceClient> ClientBuilder<C> {
 
     fn client(self) -> Result<Client, Status> {
         let target = Target::parse(&self.url)?;
-        let connector = Connector::Address(target.address.clone());
+        let dialer = Dialer::new(target.address.clone(), self.transport)?;
+        let connector = Connector::Address(dialer);
         let client = Client::new(target, self.limits, connector);
         let format = self.format.unwrap_or(client.defaults.format);
         Ok(client.format(format).compress(self.compress))

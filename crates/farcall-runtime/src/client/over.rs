@@ -1,9 +1,8 @@
 //! Where a client's connections come from.
 
 use crate::{
-    net::{self, Stream},
+    net::{self, Dialer, Stream},
     server::Memory,
-    target::Address,
 };
 use std::{fmt, io};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -58,16 +57,14 @@ impl<T: AsyncRead + AsyncWrite + Send + 'static> Over for Once<T> {
 
 /// How a client's driver opens connections.
 pub(crate) enum Connector {
-    Address(Address),
+    Address(Dialer),
     Over(Box<dyn Over>),
 }
 
 impl Connector {
     pub(crate) async fn dial(&mut self) -> io::Result<Stream> {
         match self {
-            Connector::Address(Address::Tcp(address)) => net::dial_tcp(address).await,
-            Connector::Address(Address::Memory(name)) => net::dial_memory(name),
-            Connector::Address(Address::Given) => Err(io::ErrorKind::NotConnected.into()),
+            Connector::Address(dialer) => dialer.dial().await,
             Connector::Over(over) => over.open(),
         }
     }

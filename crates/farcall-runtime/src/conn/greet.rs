@@ -16,6 +16,7 @@ impl Conn {
                 self.wire = Some(protocol.open(Side::Server, &self.shared.limits));
                 self.info = Arc::new(ConnInfo {
                     peer: self.stream.peer.clone(),
+                    identity: self.stream.write.identity(),
                     protocol: protocol.name(),
                     closed: AtomicBool::new(false),
                     router: self.shared.router.clone(),

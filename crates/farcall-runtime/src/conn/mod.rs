@@ -95,6 +95,7 @@ impl Conn {
     pub(crate) fn new(stream: Stream, shared: Arc<Shared>) -> Conn {
         let info = Arc::new(ConnInfo {
             peer: stream.peer.clone(),
+            identity: None,
             protocol: "",
             closed: AtomicBool::new(false),
             router: shared.router.clone(),

@@ -15,7 +15,7 @@ pub(crate) use reply::{Reply, Rules};
 use crate::{
     conn::{Close, Conn, Late, Stop},
     limits::sane,
-    net::{self, Stream},
+    net::{self, Stream, Tcp},
     target::Listen,
 };
 use accept::Listener;
@@ -47,6 +47,9 @@ pub struct Server {
     protocols: Option<Vec<String>>,
     spawn: bool,
     listed: bool,
+    tcp: Tcp,
+    #[cfg(feature = "tls")]
+    tls: Option<net::tls::Tls>,
 }
 
 impl Server {
@@ -95,7 +98,28 @@ impl Server {
         self
     }
 
-    /// Binds an address: `tcp://HOST:PORT` (port 0 takes a free one) or `mem://NAME`.
+    /// Sets what is asked of TCP sockets.
+    #[must_use]
+    pub fn tcp(mut self, settings: Tcp) -> Server {
+        self.tcp = settings;
+        self
+    }
+
+    /// Speaks TLS, and nothing else, on every TCP listener of this server; protocols are told apart
+    /// inside of it. Unix sockets, `mem://` and streams of the caller's stay as they are.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: net::tls::Tls) -> Server {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Binds an address: `tcp://HOST:PORT` (port 0 takes a free one), `tls://HOST:PORT` (the same,
+    /// and an error where the server has no certificate), `unix:///PATH` or `mem://NAME`.
+    ///
+    /// A socket file gets its permissions from the process's umask: it is the folder that should
+    /// say who may connect. The file goes with its listener; one that was left behind, so that
+    /// nobody listens on it, is replaced.
     pub async fn listen(self, url: impl AsRef<str>) -> Result<Bound, Status> {
         Bound::new(self.freeze()?).listen(url).await
     }
@@ -148,7 +172,12 @@ impl Server {
             message_bytes: limits.message_bytes,
             meta_bytes: limits.meta_bytes,
         };
+        #[cfg(feature = "tls")]
+        let tls = self.tls.map(net::tls::Tls::handle).transpose()?;
         Ok(Arc::new(Shared {
+            tcp: self.tcp,
+            #[cfg(feature = "tls")]
+            tls,
             router: Arc::new(Router::new(self.entries, self.listed)?),
             limits,
             rules,
@@ -175,6 +204,9 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     pub(crate) protocols: Vec<&'static dyn Protocol>,
     pub(crate) spawn: bool,
+    tcp: Tcp,
+    #[cfg(feature = "tls")]
+    tls: Option<net::tls::TlsHandle>,
     /// Handlers that are away from their connections.
     pub(crate) away: Arc<AtomicUsize>,
     conns: Mutex<Conns>,
@@ -192,6 +224,22 @@ struct Conns {
 impl Shared {
     fn conns(&self) -> MutexGuard<'_, Conns> {
         self.conns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    /// Takes a TCP listener, for TLS if the server has a certificate.
+    fn listener(&self, listener: tokio::net::TcpListener) -> Listener {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return Listener::Tls(listener, tls.clone());
+        }
+        Listener::Tcp(listener)
     }
 
     /// The connection's task, or none where the server is full or leaving.
@@ -278,9 +326,21 @@ impl Bound {
                 .with_hint("another process may have the address; port 0 takes a free one")
         };
         let listener = match Listen::parse(url)? {
-            Listen::Tcp(address) => {
-                Listener::Tcp(tokio::net::TcpListener::bind(address).await.map_err(failed)?)
+            Listen::Tls(_) if !self.shared.has_tls() => {
+                let text = format!("cannot listen on {url}: the server has no certificate");
+                return Err(Status::invalid_argument(text)
+                    .with_hint("Server::tls gives it one; it takes the cargo feature `tls`"));
             }
+            Listen::Tcp(address) | Listen::Tls(address) => self
+                .shared
+                .listener(net::bind_tcp(&address, &self.shared.tcp).await.map_err(failed)?),
+            #[cfg(unix)]
+            Listen::Unix(path) => {
+                let backlog = self.shared.tcp.backlog;
+                Listener::Unix(net::UnixListener::bind(&path, backlog).map_err(failed)?)
+            }
+            #[cfg(not(unix))]
+            Listen::Unix(_) => return Err(failed(io::ErrorKind::Unsupported.into())),
             Listen::Memory(name) => {
                 Listener::Memory(net::MemoryListener::bind(&name).map_err(failed)?)
             }
@@ -291,8 +351,16 @@ impl Bound {
 
     /// Serves one more listener that was bound elsewhere.
     pub fn serve_listener(mut self, listener: tokio::net::TcpListener) -> Result<Bound, Status> {
-        self.listeners.push(Listener::Tcp(listener));
+        let listener = self.shared.listener(listener);
+        self.listeners.push(listener);
         Ok(self)
+    }
+
+    /// Reads the certificates anew when told to; none where the server has none. They are also
+    /// looked at by themselves, see [`Tls::files`](crate::Tls::files).
+    #[cfg(feature = "tls")]
+    pub fn tls_handle(&self) -> Option<net::tls::TlsHandle> {
+        self.shared.tls.clone()
     }
 
     /// The bound addresses, as URLs to listen on: `tcp://127.0.0.1:8972`.
