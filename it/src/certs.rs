@@ -2,8 +2,8 @@
 
 use crate::who::Folder;
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, SanType, date_time_ymd,
 };
 use std::path::PathBuf;
 
@@ -47,10 +47,13 @@ impl Authority {
     #[allow(clippy::new_without_default, reason = "it makes something on the disk")]
     pub fn new() -> Authority {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        let folder = Folder::new();
+        // Names of its own: two authorities of one name are one that signs wrongly.
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, folder.join("").to_string_lossy());
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let cert = params.self_signed(&key).expect("a certificate");
-        let folder = Folder::new();
         let ca = folder.join("ca.pem");
         std::fs::write(&ca, cert.pem()).expect("written");
         Authority { folder, issuer: Issuer::new(params, key), ca }

@@ -5,5 +5,6 @@ pub mod certs;
 pub mod dice;
 pub mod frames;
 pub mod http;
+pub mod raw;
 pub mod services;
 pub mod who;

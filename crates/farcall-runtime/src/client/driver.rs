@@ -368,6 +368,9 @@ impl Connected<'_> {
             self.input.reserve(self.need.min(self.input.len()).max(READ_BYTES));
         }
         match self.read.poll_read(cx, &mut self.input) {
+            Poll::Ready(Ok(0)) if is_alert(&self.input) => {
+                return Poll::Ready(Err(self.wants_tls()));
+            }
             Poll::Ready(Ok(0)) => {
                 let text = match self.need {
                     0 => "the server closed the connection",
@@ -422,11 +425,20 @@ impl Connected<'_> {
                 self.need = need;
                 Poll::Ready(Ok(()))
             }
+            Err(_) if is_alert(&self.input) => Poll::Ready(Err(self.wants_tls())),
             Err(broken) => {
                 let text = format!("the server broke the protocol: {broken}");
                 Poll::Ready(Err(Status::internal(text)))
             }
         }
+    }
+
+    /// The server has answered a plain connection with an alert of TLS, and read nothing of it.
+    #[cold]
+    fn wants_tls(&mut self) -> Status {
+        self.unread = true;
+        Status::unavailable("the server speaks TLS on that port, and this client does not")
+            .with_hint("say so in the URL: PROTOCOL+tls://HOST:PORT")
     }
 
     /// Fails the calls whose deadline has passed.
@@ -445,4 +457,9 @@ impl Connected<'_> {
             }
         }
     }
+}
+
+/// A record of TLS that holds an alert (RFC 8446 §5.1, §6): seven bytes, and the first thing said.
+fn is_alert(input: &[u8]) -> bool {
+    matches!(input, [21, 3, _, 0, 2, 1 | 2, _])
 }

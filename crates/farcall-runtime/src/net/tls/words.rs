@@ -107,7 +107,7 @@ fn certificate(whose: &str, why: &CertificateError) -> (String, Option<&'static 
             };
             let presented = match presented.is_empty() {
                 true => "no name at all".into(),
-                false => presented.join(", "),
+                false => presented.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", "),
             };
             let text = format!("the {whose}'s certificate is not for {expected}: {presented}");
             (text, Some("if that is the server you mean, name it: ?server_name=NAME"))
@@ -129,6 +129,12 @@ fn certificate(whose: &str, why: &CertificateError) -> (String, Option<&'static 
         Why::Revoked => (format!("the {whose}'s certificate was revoked"), None),
         why => (format!("the {whose}'s certificate is not accepted: {why}"), None),
     }
+}
+
+/// The name in `DnsName("a.test")`.
+fn bare(name: &str) -> &str {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"')
 }
 
 /// Alerts that refuse a certificate, and why they say they do (RFC 8446 §6.2).
