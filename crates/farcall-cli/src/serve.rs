@@ -30,6 +30,7 @@ async fn serve(args: args::Serve) -> Result<(), Status> {
     let instance = args.instance.map(Into::into);
     let settings = services::Settings { factor: args.factor, instance };
     let server = services::with(settings).list_services();
+    let server = args.secure.apply(server).map_err(Status::invalid_argument)?;
     let mut urls = args.listen.iter();
     let Some(first) = urls.next() else {
         return Err(Status::new(Code::InvalidArgument, "nowhere to listen"));
@@ -47,13 +48,18 @@ fn announce(bound: &Bound) {
         output::line(&format!("listening on {address}"));
     }
     let reachable = |address: &String| {
-        let place = address.strip_prefix("tcp://")?;
+        let (scheme, place) = match address.split_once("://")? {
+            ("tcp", place) => ("http", place),
+            ("tls", place) => ("https", place),
+            _ => return None,
+        };
         // Nobody connects to "everywhere".
-        Some(place.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"))
+        let place = place.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
+        Some(format!("{scheme}://{place}"))
     };
-    if let Some(place) = bound.addresses().iter().find_map(reachable) {
+    if let Some(url) = bound.addresses().iter().find_map(reachable) {
         output::note(&format!(
-            "try: curl -d '{{\"A\":6,\"B\":7}}' http://{place}/Arith/Mul; all methods: curl {place}"
+            "try: curl -d '{{\"A\":6,\"B\":7}}' {url}/Arith/Mul; all methods: curl {url}"
         ));
     }
 }

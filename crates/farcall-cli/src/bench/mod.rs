@@ -84,6 +84,7 @@ enum Work {
 impl Plan {
     fn new(args: &args::Bench) -> Result<Plan, String> {
         let target = Target::parse(&args.target).map_err(|status| said(&status))?;
+        args.secure.check(&target)?;
         let wanted = match args.payload {
             Some(Payload::Tiny) => Some(("Arith", "Mul")),
             Some(Payload::Big) => Some(("Echo", "Echo")),
@@ -132,6 +133,7 @@ impl Plan {
         for _ in 0..args.connections {
             let limits = Limits { call_time: Some(args.deadline), ..Limits::default() };
             let builder = ClientBuilder::<Client>::new(&args.target).limits(limits);
+            let builder = args.secure.apply(builder);
             clients.push(builder.format(self.codec).compress(args.compress).build().await?);
         }
         let warm = args.warmup.map(|time| Load { calls: None, until: Some(time), ..self.load });
