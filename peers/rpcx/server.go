@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 
 	"github.com/smallnest/rpcx/server"
@@ -14,6 +13,7 @@ func runServer(args []string) int {
 	flags := flag.NewFlagSet("server", flag.ExitOnError)
 	addr := flags.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
 	untilStdin := flags.Bool("until-stdin-closes", false, "exit when stdin is closed")
+	link.flags(flags)
 	_ = flags.Parse(args)
 	return serve(*addr, *untilStdin, server.NewServer())
 }
@@ -44,7 +44,7 @@ func serve(addr string, untilStdin bool, s *server.Server) int {
 	}
 	// The listener is ours because rpcx's Serve does not tell the chosen port
 	// before it accepts.
-	listener, err := net.Listen("tcp", addr)
+	listener, err := link.listen(addr)
 	if err != nil {
 		return fail(err)
 	}
@@ -53,7 +53,7 @@ func serve(addr string, untilStdin bool, s *server.Server) int {
 	fmt.Printf("listening on %s\n", listener.Addr())
 
 	served := make(chan error, 1)
-	go func() { served <- s.ServeListener("tcp", listener) }()
+	go func() { served <- s.ServeListener(link.network(), listener) }()
 	stdinClosed := make(chan struct{})
 	if untilStdin {
 		go func() {

@@ -6,4 +6,5 @@ mod go_calls_us;
 mod go_peer;
 mod jsonrpc;
 mod netrpc;
+mod secure;
 mod we_call_go;

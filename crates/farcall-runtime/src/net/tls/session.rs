@@ -128,23 +128,29 @@ impl Session {
 
     /// The same, and waits for room.
     fn poll_push(&self, core: &mut Core, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if core.broken.is_some() {
-            return Poll::Pending;
-        }
         let mut write = |chunks: &[IoSlice<'_>]| match self.below.poll_write(cx, chunks) {
             Poll::Ready(result) => result,
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         };
         match self.push(core, &mut write) {
-            Ok(()) => Poll::Ready(Ok(())),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-            // A server that refuses a client says why and closes. Its reason is read first.
-            Err(error) if self.client => {
+            done => Poll::Ready(done),
+        }
+    }
+
+    /// The same, for whoever writes. A server that refuses a client says why and closes, so a
+    /// client that cannot write reads first: the half that is read has the error.
+    fn poll_out(&self, core: &mut Core, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.client && core.broken.is_some() {
+            return Poll::Pending;
+        }
+        match self.poll_push(core, cx) {
+            Poll::Ready(Err(error)) if self.client => {
                 core.broken = Some(error);
                 core.reader.take().into_iter().for_each(Waker::wake);
                 Poll::Pending
             }
-            Err(error) => Poll::Ready(Err(error)),
+            done => done,
         }
     }
 }
@@ -235,7 +241,7 @@ impl ReadHalf for Read {
         ready!(self.poll_open(cx))?;
         {
             let mut core = self.session.lock();
-            self.stand_by(&mut core, cx)?;
+            self.stand_by(&mut core, cx);
             let held = !self.early.is_empty() || core.tls.reader().fill_buf().is_ok();
             if held || self.ended || self.failed.is_some() || core.broken.is_some() {
                 return Poll::Ready(Ok(()));
@@ -259,7 +265,7 @@ impl ReadHalf for Read {
                     let told = words::told(error, &self.role, !core.heard);
                     return Poll::Ready(Err(told.error()));
                 }
-                self.stand_by(&mut core, cx)?;
+                self.stand_by(&mut core, cx);
             }
             let mut cipher = CIPHER.take();
             let read = self.poll_cipher(cx, &mut cipher);
@@ -284,13 +290,15 @@ impl ReadHalf for Read {
 
 impl Read {
     /// Writes what others left, and will be called for what they leave.
-    fn stand_by(&self, core: &mut Core, cx: &mut Context<'_>) -> io::Result<()> {
+    fn stand_by(&self, core: &mut Core, cx: &mut Context<'_>) {
         if !core.reader.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             core.reader = Some(cx.waker().clone());
         }
-        match self.session.poll_push(core, cx) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Ok(()),
+        // What has come is read all the same: the peer may have sent it before it left.
+        if core.broken.is_none()
+            && let Poll::Ready(Err(error)) = self.session.poll_push(core, cx)
+        {
+            core.broken = Some(error);
         }
     }
 
@@ -315,7 +323,7 @@ impl Read {
             }
             {
                 let mut core = self.session.lock();
-                self.stand_by(&mut core, cx)?;
+                self.stand_by(&mut core, cx);
                 if !core.tls.is_handshaking() {
                     let shown = core.tls.peer_certificates().and_then(|chain| chain.first());
                     core.identity = shown.map(|own| Arc::new(identity(own)));
@@ -424,9 +432,9 @@ struct Write(Arc<Session>);
 impl WriteHalf for Write {
     fn poll_write(&self, cx: &mut Context<'_>, chunks: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let mut core = self.0.lock();
-        ready!(self.0.poll_push(&mut core, cx))?;
+        ready!(self.0.poll_out(&mut core, cx))?;
         let count = core.tls.writer().write_vectored(chunks)?;
-        match self.0.poll_push(&mut core, cx) {
+        match self.0.poll_out(&mut core, cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             // What the socket does not take now is written before anything else is.
             Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(count)),
@@ -452,7 +460,7 @@ impl WriteHalf for Write {
 
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut core = self.0.lock();
-        self.0.poll_push(&mut core, cx)
+        self.0.poll_out(&mut core, cx)
     }
 
     fn poll_close(&self, cx: &mut Context<'_>) -> Poll<()> {
