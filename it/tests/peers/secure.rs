@@ -17,7 +17,8 @@ fn text(path: &Path) -> &str {
 
 /// The matrix of a Go client.
 async fn matrix(program: &str, flags: &[&str], least: usize) {
-    let run = Command::new(named(program)).arg("client").args(flags).output();
+    let run =
+        Command::new(named(program)).args(["client", "-timeout", "100s"]).args(flags).output();
     let output = run.await.expect("the Go client runs");
     let report = String::from_utf8_lossy(&output.stdout);
     let failed: Vec<_> = report.lines().filter(|line| line.starts_with("FAIL")).collect();

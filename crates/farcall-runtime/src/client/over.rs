@@ -57,7 +57,7 @@ impl<T: AsyncRead + AsyncWrite + Send + 'static> Over for Once<T> {
 
 /// How a client's driver opens connections.
 pub(crate) enum Connector {
-    Address(Dialer),
+    Address(Box<Dialer>),
     Over(Box<dyn Over>),
 }
 
