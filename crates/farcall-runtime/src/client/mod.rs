@@ -321,7 +321,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
     fn client(self) -> Result<Client, Status> {
         let target = Target::parse(&self.url)?;
         let dialer = Dialer::new(target.address.clone(), self.transport)?;
-        let connector = Connector::Address(Box::new(dialer));
+        let connector = Connector::Address(Arc::new(dialer));
         let client = Client::new(target, self.limits, connector);
         let format = self.format.unwrap_or(client.defaults.format);
         Ok(client.format(format).compress(self.compress))

@@ -4,7 +4,7 @@ use crate::{
     net::{self, Dialer, Stream},
     server::Memory,
 };
-use std::{fmt, io};
+use std::{fmt, io, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Something a client can speak over: a server in this process ([`Server::memory`]), or any stream.
@@ -57,7 +57,7 @@ impl<T: AsyncRead + AsyncWrite + Send + 'static> Over for Once<T> {
 
 /// How a client's driver opens connections.
 pub(crate) enum Connector {
-    Address(Box<Dialer>),
+    Address(Arc<Dialer>),
     Over(Box<dyn Over>),
 }
 
