@@ -8,3 +8,4 @@ pub mod http;
 pub mod raw;
 pub mod services;
 pub mod who;
+pub mod windowed;

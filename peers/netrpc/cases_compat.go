@@ -163,6 +163,10 @@ func errorCases(t target) []testCase {
 			return nil
 		})
 	}
+	if !t.strictGo {
+		// A panic ends a Go server; here it is one call's error.
+		wrong("panic", "Echo.Panic", Empty{})
+	}
 	wrong("string-for-struct", "Arith.Mul", "seven")
 	wrong("list-for-struct", "Arith.Mul", []int64{7, 8})
 	wrong("struct-for-string", "HelloService.SayHello", Args{7, 8})

@@ -17,6 +17,8 @@ const usage = `usage: netrpc-peer COMMAND [flags]
   bench-server  serve the same services, for load tests
   bench-client  closed-loop load against a server, one JSON line out
   values        turn "<type> <hex of gob>" lines from stdin into JSON, or back
+  guide         make the call that the guide shows: guide HOST:PORT
+  drain         slow calls to a server that is being stopped, and what becomes of them
   versions      print the versions this program was built with
 
 netrpc-peer COMMAND -h lists the flags of a command.
@@ -32,6 +34,8 @@ func main() {
 		"bench-server": runBenchServer,
 		"bench-client": runBenchClient,
 		"values":       runValues,
+		"guide":        runGuide,
+		"drain":        runDrain,
 		"versions":     runVersions,
 	}
 	if len(os.Args) < 2 {

@@ -17,6 +17,7 @@ const usage = `usage: rpcx-peer COMMAND [flags]
   bench-server  serve the same services, for load tests
   bench-client  closed-loop load against a server, one JSON line out
   codec         re-encode "<codec> <hex>" lines from stdin
+  guide         make the call that the guide shows: guide HOST:PORT
   versions      print the versions this program was built with
 
 rpcx-peer COMMAND -h lists the flags of a command.
@@ -32,6 +33,7 @@ func main() {
 		"bench-server": runBenchServer,
 		"bench-client": runBenchClient,
 		"codec":        runCodec,
+		"guide":        runGuide,
 		"versions":     runVersions,
 	}
 	if len(os.Args) < 2 {

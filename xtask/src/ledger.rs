@@ -28,6 +28,9 @@ const CLIENT_INSTRUCTIONS: f64 = 4_000.0;
 const ALLOCATIONS: f64 = 1.0;
 const BUFFER_ALLOCATIONS: f64 = 1.0 / 64.0;
 
+/// How much of hyper's instructions a call over HTTP may cost a server.
+const HTTP: f64 = 1.0 / 1.5;
+
 /// How much of the other's instructions our formats may cost, encoding as decoding.
 const CODECS: [(&str, &str, f64); 3] = [
     ("ours-protobuf", "prost", 1.0),
@@ -35,12 +38,25 @@ const CODECS: [(&str, &str, f64); 3] = [
     ("ours-msgpack", "rmp-serde", 0.8),
 ];
 
+/// Whose first bytes are told, and what that may take: some 20 ns.
+const DETECTED: [&str; 4] = ["rpcx", "netrpc", "http", "jsonrpc"];
+const DETECT_INSTRUCTIONS: f64 = 200.0;
+
 /// Two runs; their difference has no start-up in it.
 const CALLS: (usize, usize) = (3_000, 9_000);
 const ITERATIONS: (usize, usize) = (100, 600);
 
-/// Connections and callers.
-const SHAPES: [(usize, usize); 2] = [(1, 64), (1, 1)];
+/// The calls that have floors.
+const SHAPES: [Load; 2] = [Load::new("rpcx", 1, 64), Load::new("rpcx", 1, 1)];
+
+/// The calls of the other wires, and which sides of them are counted. HTTP has no client, and its
+/// peers mostly wait for an answer before they ask again: a connection for each.
+const OTHERS: [(Load, &[Side]); 4] = [
+    (Load::new("netrpc", 1, 64), &[Side::Server, Side::Client]),
+    (Load::new("jsonrpc", 1, 64), &[Side::Server, Side::Client]),
+    (Load::new("http", 64, 64), &[Side::Server]),
+    (Load { server: Who::Hyper, ..Load::new("http", 64, 64) }, &[Side::Server]),
+];
 
 /// How many functions of a profile are shown.
 const TOP: usize = 16;
@@ -56,8 +72,10 @@ pub(crate) fn run(flags: &[String]) -> Done {
     let mut ledger = Ledger { missed: Vec::new(), profiles: String::new() };
     let mut text = heading(&programs)?;
     text += &ledger.calls(&programs)?;
+    text += &ledger.others(&programs)?;
     if !quick {
         text += &ledger.codecs(&programs)?;
+        text += &ledger.detector(&programs)?;
     }
     println!("\n{text}{}", ledger.profiles);
     if quick {
@@ -82,6 +100,7 @@ pub(crate) fn run(flags: &[String]) -> Done {
 struct Programs {
     farcall: PathBuf,
     calls: PathBuf,
+    http: PathBuf,
     codec: PathBuf,
     /// Where tools write.
     scratch: PathBuf,
@@ -93,7 +112,7 @@ impl Programs {
         let bench = root().join("bench");
         show(cargo().current_dir(root()).args(["build", "--release", "-p", "farcall-cli"]))?;
         let mut build = cargo();
-        build.current_dir(&bench).args(["build", "--release", "-p", "calls"]);
+        build.current_dir(&bench).args(["build", "--release", "-p", "calls", "-p", "http-json"]);
         if !quick {
             build.args(["-p", "codec"]);
         }
@@ -103,10 +122,36 @@ impl Programs {
         Ok(Programs {
             farcall: target(root()).join("release/farcall"),
             calls: target(&bench).join("release/calls"),
+            http: target(&bench).join("release/http-json"),
             codec: target(&bench).join("release/codec"),
             scratch,
             strace: version("strace", "-V").is_some(),
         })
+    }
+}
+
+/// What is called, by whom, of whom.
+#[derive(Clone, Copy)]
+struct Load {
+    protocol: &'static str,
+    conns: usize,
+    callers: usize,
+    server: Who,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Who {
+    Farcall,
+    Hyper,
+}
+
+impl Load {
+    const fn new(protocol: &'static str, conns: usize, callers: usize) -> Load {
+        Load { protocol, conns, callers, server: Who::Farcall }
+    }
+
+    fn shape(self) -> String {
+        format!("{}×{}", self.conns, self.callers)
     }
 }
 
@@ -142,17 +187,17 @@ struct Ledger {
 impl Ledger {
     fn calls(&mut self, programs: &Programs) -> Done<String> {
         let mut table = Table::new(&["per call", "connections × callers", "here", "floor", "met"]);
-        for (conns, callers) in SHAPES {
+        for load in SHAPES {
             for side in [Side::Server, Side::Client] {
-                let shape = format!("{conns}×{callers}");
+                let shape = load.shape();
                 println!("counting: {} at {shape}", side.name());
-                let each = profile(programs, side, conns, callers)?;
+                let each = profile(programs, side, load)?;
                 self.remember(side, &shape, &each);
                 let mut row = |what: &str, here: String, floor: String, met: &str| {
                     let what = format!("{}: {what}", side.name());
                     table.row(vec![what, shape.clone(), here, floor, met.to_owned()]);
                 };
-                let (floor, met) = match callers > 1 {
+                let (floor, met) = match load.callers > 1 {
                     true => {
                         let floor = side.instructions();
                         let what = format!("{} at {shape}: instructions", side.name());
@@ -168,7 +213,7 @@ impl Ledger {
                 row("allocations", format!("{:.3}", each.allocations), commas(ALLOCATIONS), met);
                 let here = match programs.strace {
                     true => {
-                        let counts = system_calls(programs, side, conns, callers)?;
+                        let counts = system_calls(programs, side, load)?;
                         self.profiles += &format!("{}\n", in_words(&counts));
                         format!("{:.3}", counts.values().sum::<f64>())
                     }
@@ -178,6 +223,48 @@ impl Ledger {
             }
         }
         Ok(format!("## Calls\n\n{CALLS_TEXT}\n\n{}", table.to_markdown()))
+    }
+
+    /// The other wires: figures, so that a change of them shows, and one comparison.
+    fn others(&mut self, programs: &Programs) -> Done<String> {
+        let headings =
+            ["per call", "connections × callers", "instructions", "allocations", "system calls"];
+        let mut table = Table::new(&headings);
+        let (mut ours, mut other) = (f64::NAN, f64::NAN);
+        for (load, sides) in OTHERS {
+            for side in sides {
+                let name = match load.server {
+                    Who::Farcall => format!("{} {}", load.protocol, side.name()),
+                    Who::Hyper => "http server on hyper".to_owned(),
+                };
+                println!("counting: {name} at {}", load.shape());
+                let each = profile(programs, *side, load)?;
+                match (load.protocol, load.server) {
+                    ("http", Who::Farcall) => ours = each.instructions,
+                    ("http", Who::Hyper) => other = each.instructions,
+                    _ => {}
+                }
+                if load.server == Who::Farcall {
+                    self.remember(*side, &format!("{} {}", load.protocol, load.shape()), &each);
+                }
+                let calls = match programs.strace {
+                    true => {
+                        let counts = system_calls(programs, *side, load)?;
+                        format!("{:.3}", counts.values().sum::<f64>())
+                    }
+                    false => "NOT MEASURED".to_owned(),
+                };
+                let allocations = format!("{:.3}", each.allocations);
+                table.row(vec![name, load.shape(), commas(each.instructions), allocations, calls]);
+            }
+        }
+        let ratio = ours / other;
+        let met = self.judge(ratio <= HTTP, "http server: instructions".to_owned());
+        Ok(format!(
+            "\n## Other wires\n\n{OTHERS_TEXT}\n\n{}\nOf hyper's instructions: {ratio:.2}, at most \
+             {HTTP:.2} wanted: {met}\n",
+            table.to_markdown()
+        ))
     }
 
     fn codecs(&mut self, programs: &Programs) -> Done<String> {
@@ -204,6 +291,17 @@ impl Ledger {
         Ok(format!("\n## Formats\n\n{CODECS_TEXT}\n\n{}", table.to_markdown()))
     }
 
+    fn detector(&mut self, programs: &Programs) -> Done<String> {
+        let mut table = Table::new(&["first bytes of", "instructions", "floor", "met"]);
+        for protocol in DETECTED {
+            let here = codec(programs, "detect", protocol)?;
+            let met = self.judge(here <= DETECT_INSTRUCTIONS, format!("detect {protocol}"));
+            let floor = commas(DETECT_INSTRUCTIONS);
+            table.row(vec![protocol.to_owned(), commas(here), floor, met.to_owned()]);
+        }
+        Ok(format!("\n## Detector\n\n{DETECTOR_TEXT}\n\n{}", table.to_markdown()))
+    }
+
     fn judge(&mut self, met: bool, what: String) -> &'static str {
         if met {
             return "yes";
@@ -228,9 +326,18 @@ const CALLS_TEXT: &str = "\
 other one natively. Each figure is a run of 9,000 calls minus one of 3,000, divided by 6,000.
 Instructions are those in user space.";
 
+const OTHERS_TEXT: &str = "\
+The same of other wires, counted the same way: `Arith.Multiply` over net/rpc (gob) and JSON-RPC
+1.0, and `POST /Arith/Mul` with plain JSON, by a raw client with one request at a time on each
+connection, beside a server on hyper and serde_json that does the same.";
+
 const CODECS_TEXT: &str = "\
 Instructions per message, by callgrind, of `bench/codec`: a run of 600 minus one of 100, divided by
 500. All write the same bytes and read into owned strings.";
+
+const DETECTOR_TEXT: &str = "\
+Instructions to tell whose a connection's first bytes are, once per connection, by callgrind, of
+`bench/codec detect`; run alone, it prints the time.";
 
 fn heading(programs: &Programs) -> Done<String> {
     let lock = fs::read_to_string(root().join("Cargo.lock"))?;
@@ -254,13 +361,13 @@ fn heading(programs: &Programs) -> Done<String> {
 }
 
 /// What one call costs a side.
-fn profile(programs: &Programs, side: Side, conns: usize, callers: usize) -> Done<Profile> {
+fn profile(programs: &Programs, side: Side, load: Load) -> Done<Profile> {
     let out = programs.scratch.join("callgrind.out");
     let run = |calls| -> Done<Profile> {
         // A file of the run before must not pass for one of this run.
         let _ = fs::remove_file(&out);
         let under = |program: &Path| callgrind::command(program, &out);
-        pair(programs, side, under, (conns, callers, calls))?;
+        pair(programs, side, under, load, calls)?;
         Profile::read(&out)
     };
     let (few, many) = (run(CALLS.0)?, run(CALLS.1)?);
@@ -268,12 +375,7 @@ fn profile(programs: &Programs, side: Side, conns: usize, callers: usize) -> Don
 }
 
 /// Which system calls one call costs a side, and how often.
-fn system_calls(
-    programs: &Programs,
-    side: Side,
-    conns: usize,
-    callers: usize,
-) -> Done<BTreeMap<String, f64>> {
+fn system_calls(programs: &Programs, side: Side, load: Load) -> Done<BTreeMap<String, f64>> {
     let out = programs.scratch.join("strace.out");
     let run = |calls| -> Done<BTreeMap<String, f64>> {
         let _ = fs::remove_file(&out);
@@ -283,7 +385,7 @@ fn system_calls(
             command.args(["-D", "-c", "-f", "-o"]).arg(&out).arg(program);
             command
         };
-        pair(programs, side, under, (conns, callers, calls))?;
+        pair(programs, side, under, load, calls)?;
         strace_counts(&out)
     };
     let (few, mut many) = (run(CALLS.0)?, run(CALLS.1)?);
@@ -321,18 +423,40 @@ fn pair(
     programs: &Programs,
     side: Side,
     under: impl Fn(&Path) -> Command,
-    (conns, callers, calls): (usize, usize, usize),
+    load: Load,
+    calls: usize,
 ) -> Done {
     let start = |program: &Path, measured: bool| match measured {
         true => under(program),
         false => Command::new(program),
     };
-    let mut serve = start(&programs.farcall, side == Side::Server);
-    serve.args(["serve", "--listen", "tcp://127.0.0.1:0", "--workers", "1"]);
+    let serve = match load.server {
+        Who::Farcall => {
+            let mut serve = start(&programs.farcall, side == Side::Server);
+            serve.args(["serve", "--listen", "tcp://127.0.0.1:0", "--workers", "1"]);
+            serve
+        }
+        Who::Hyper => {
+            let mut serve = start(&programs.http, side == Side::Server);
+            serve.args(["hyper-server", "-addr", "127.0.0.1:0", "-workers", "1"]);
+            serve
+        }
+    };
     let server = Server::start(serve)?;
-    let mut client = start(&programs.calls, side == Side::Client);
+    let mut client = match load.protocol {
+        "http" => {
+            let mut client = start(&programs.http, side == Side::Client);
+            client.arg("client");
+            client
+        }
+        protocol => {
+            let mut client = start(&programs.calls, side == Side::Client);
+            client.args(["-protocol", protocol]);
+            client
+        }
+    };
     client.args(["-addr", &server.addr, "-payload", "tiny", "-workers", "1", "-plain"]);
-    for (flag, value) in [("-conns", conns), ("-callers", callers), ("-calls", calls)] {
+    for (flag, value) in [("-conns", load.conns), ("-callers", load.callers), ("-calls", calls)] {
         client.args([flag, &value.to_string()]);
     }
     run_within(client, Duration::from_secs(120))?;

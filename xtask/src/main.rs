@@ -6,6 +6,9 @@
 
 mod bench;
 mod callgrind;
+mod codecs;
+mod fuzz;
+mod guide;
 mod ledger;
 mod peers;
 mod proc;
@@ -28,16 +31,27 @@ usage: cargo xtask COMMAND
   tidy [--fix]       checks what the compiler does not: layers, line lengths, dead files,
                      panics, unsafe code, leftovers (also run by cargo test);
                      --fix fills comments anew that are too wide
-  peers              builds the other implementations (needs Go) and runs the tests that
-                     talk to them
+  peers              builds the other implementations (needs Go, Node and Python) and runs
+                     the tests that talk to them; then fuzzes for a minute
+  fuzz [--seconds N] [--jobs N] [TARGET…]
+                     builds the targets in fuzz/ and runs each for N seconds (60 by default)
+                     on inputs that are made to reach all code (needs a C++ compiler);
+                     --minimise N adds to fuzz/seeds at most N inputs of what earlier runs
+                     found for each, and runs nothing
   ledger [--check] [--quick]
                      counts instructions, allocations and system calls per call and writes
                      docs/ledger.md (needs valgrind, strace for system calls);
                      --check fails if a floor is missed, --quick leaves out the codecs
-  bench [--rounds N] [--quick] [--check]
-                     measures CPU time and latency side by side with rpcx-go and with bare
-                     sockets, and writes docs/bench.md (needs Go); --check fails if a call
-                     costs more than a sixth of rpcx-go's
+  bench [--rounds N] [--quick] [--only WORD] [--check]
+                     measures CPU time and latency side by side with Go's rpcx and net/rpc,
+                     with hyper and with bare sockets, and writes docs/bench.md (needs Go);
+                     --only runs the tables whose headings have the word, --check fails if a
+                     call costs more than is wanted
+  codecs             compares the message formats and writes the table of
+                     docs/guide/codecs.md (needs valgrind)
+  guide [--check]    writes the table of limits of docs/guide/limits.md from the
+                     documentation of Limits; --check fails if it is not up to date
+                     (also run by cargo test)
   help               this text";
 
 fn main() -> ExitCode {
@@ -49,8 +63,11 @@ fn main() -> ExitCode {
     let result = match command {
         "tidy" => tidy::run(flags),
         "peers" => peers::run(flags),
+        "fuzz" => fuzz::run(flags),
         "ledger" => ledger::run(flags),
         "bench" => bench::run(flags),
+        "codecs" => codecs::run(flags),
+        "guide" => guide::run(flags),
         "help" | "-h" | "--help" => {
             println!("{HELP}");
             Ok(())

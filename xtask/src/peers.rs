@@ -1,9 +1,12 @@
 //! `cargo xtask peers`: builds the programs in `peers/` that hold other RPC implementations, and
 //! runs the tests that talk to them. They go to `target/peers`, with everything Go downloads or
-//! caches.
+//! caches. Node's and Python's packages go there too; see `install.rs`. At the end comes what has
+//! no peer but chance: a short pass of the fuzz targets.
+
+mod install;
 
 use crate::{
-    Done, known,
+    Done, fuzz, known,
     proc::{capture, cargo, show, version},
     root, target,
 };
@@ -21,10 +24,15 @@ struct Peer {
     program: &'static str,
 }
 
-const PEERS: [Peer; 2] = [
+const PEERS: [Peer; 4] = [
     Peer { folder: "rpcx", program: "rpcx-peer" },
     Peer { folder: "netrpc", program: "netrpc-peer" },
+    Peer { folder: "gob", program: "gob-peer" },
+    Peer { folder: "jsonrpc", program: "jsonrpc-peer" },
 ];
+
+/// How long each fuzz target runs, two at a time: not long, but each time from all that was found.
+const FUZZ_SECONDS: u64 = 5;
 
 pub(crate) fn run(flags: &[String]) -> Done {
     known(flags, &[])?;
@@ -35,13 +43,17 @@ pub(crate) fn run(flags: &[String]) -> Done {
             println!("  {line}");
         }
     }
+    install::node(&home())?;
+    install::python(&home())?;
+    install::tools()?;
     let bin = bin();
     let test = ["test", "-p", "farcall-it", "--features", "peers", "--test", "peers"];
     show(cargo().current_dir(root()).args(test).env("FARCALL_PEERS_BIN", &bin))?;
-    let names: Vec<&str> = PEERS.iter().map(|peer| peer.folder).collect();
+    fuzz::pass(FUZZ_SECONDS)?;
+    let names: Vec<&str> = PEERS.iter().map(|peer| peer.folder).chain(["node", "python"]).collect();
     println!(
-        "peers: {} built, the tests against {} passed, {:.0} s",
-        PEERS.len(),
+        "peers: {} built, the tests against {} passed, fuzzing found nothing, {:.0} s",
+        names.len(),
         names.join(", "),
         began.elapsed().as_secs_f64()
     );
@@ -51,6 +63,11 @@ pub(crate) fn run(flags: &[String]) -> Done {
 /// Builds rpcx-go's peer; where the program is.
 pub(crate) fn rpcx() -> Done<PathBuf> {
     build(&PEERS[0])
+}
+
+/// Builds the peer of Go's net/rpc; where the program is.
+pub(crate) fn netrpc() -> Done<PathBuf> {
+    build(&PEERS[1])
 }
 
 /// What a peer says it was built with, in its first line.

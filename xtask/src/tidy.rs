@@ -169,7 +169,7 @@ fn readme(files: &Files, findings: &mut Findings) {
     let documents = || {
         files.iter().filter(|(path, _)| {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            path.ends_with(".md") && matches!(folder, "" | "docs" | "examples")
+            path.ends_with(".md") && matches!(folder, "" | "docs" | "docs/guide" | "examples")
         })
     };
     for path in files.keys() {

@@ -25,15 +25,27 @@ async fn load(flags: &Flags) -> Fallible<Report> {
         "msgpack" => Format::MsgPack,
         other => return Err(format!("-codec {other}: protobuf, json or msgpack").into()),
     };
-    let url = format!("rpcx://{}", flags.addr);
+    let url = match flags.protocol.as_str() {
+        "rpcx" => format!("rpcx://{}", flags.addr),
+        "netrpc" => format!("netrpc://{}", flags.addr),
+        "jsonrpc" => format!("jsonrpc://{}?version=1", flags.addr),
+        other => return Err(format!("-protocol {other}: rpcx, netrpc or jsonrpc").into()),
+    };
     match flags.payload {
         Payload::Tiny => {
             let mut clients = Vec::new();
             for _ in 0..flags.conns {
-                clients.push(ArithClient::builder(&url).format(format).build().await?);
+                let builder = ArithClient::builder(&url);
+                let builder =
+                    if flags.protocol == "rpcx" { builder.format(format) } else { builder };
+                clients.push(builder.build().await?);
             }
-            closed_loop(flags, share(flags, &clients, Tiny)).await
+            match flags.protocol.as_str() {
+                "rpcx" => closed_loop(flags, share(flags, &clients, Tiny)).await,
+                _ => closed_loop(flags, share(flags, &clients, Multiply)).await,
+            }
         }
+        Payload::Big if flags.protocol != "rpcx" => Err("-payload 581 goes over rpcx only".into()),
         Payload::Big => {
             let mut clients = Vec::new();
             for _ in 0..flags.conns {
@@ -56,6 +68,16 @@ impl Caller for Tiny {
     async fn call(&mut self) -> Fallible<()> {
         let reply = self.0.mul(Args { a: 7, b: 8 }).await?;
         if reply.c == 56 { Ok(()) } else { Err(format!("7 * 8 = {}", reply.c).into()) }
+    }
+}
+
+/// What the programs of Go's net/rpc call: a bare number comes back.
+struct Multiply(ArithClient);
+
+impl Caller for Multiply {
+    async fn call(&mut self) -> Fallible<()> {
+        let reply = self.0.multiply(Args { a: 7, b: 8 }).await?;
+        if reply == 56 { Ok(()) } else { Err(format!("7 * 8 = {reply}").into()) }
     }
 }
 

@@ -276,3 +276,15 @@ pub(crate) fn for_prost() -> ProstBench {
 pub(crate) fn for_serde() -> SerdeBench {
     fill!(SerdeBench::default())
 }
+
+/// Two numbers: what `Arith.Mul` takes.
+#[derive(farcall::Message, Clone, Debug, PartialEq)]
+#[message(go_names)]
+pub(crate) struct Tiny {
+    a: i64,
+    b: i64,
+}
+
+pub(crate) fn tiny() -> Tiny {
+    Tiny { a: 6, b: 7 }
+}

@@ -34,7 +34,9 @@ pub struct Flags {
     pub calls: usize,
     /// What is sent.
     pub payload: Payload,
-    /// `protobuf`, `json` or `msgpack`.
+    /// `rpcx`, `netrpc` or `jsonrpc` (1.0).
+    pub protocol: String,
+    /// `protobuf`, `json` or `msgpack`, where the protocol leaves a choice.
     pub codec: String,
     /// Threads of the runtime; tokio's default if not given.
     pub workers: Option<usize>,
@@ -53,6 +55,7 @@ impl Flags {
             callers: 64,
             calls: 100_000,
             payload: Payload::Big,
+            protocol: "rpcx".to_owned(),
             codec: "protobuf".to_owned(),
             workers: None,
             pid: None,
@@ -73,6 +76,7 @@ impl Flags {
                 "calls" => flags.calls = number()?,
                 "workers" => flags.workers = Some(number()?),
                 "pid" => flags.pid = Some(i32::try_from(number()?)?),
+                "protocol" => flags.protocol = value,
                 "codec" => flags.codec = value,
                 "addr" => flags.addr = value,
                 "payload" => flags.payload = payload(&value)?,

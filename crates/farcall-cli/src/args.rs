@@ -25,8 +25,10 @@ Examples:
   farcall demo
   farcall serve --listen tcp://127.0.0.1:8972
   farcall call rpcx://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}'
+  farcall call netrpc://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}' -v
   farcall bench rpcx://127.0.0.1:8972/Arith/Mul -d 5s
 
+farcall COMMAND --help says what a command takes, and has examples.
 Exit codes: 0 done, 1 a call failed, 2 wrong usage, 130 interrupted.
 Not built yet: ls, watch, node, tap, console, gen, new, doctor.";
 
@@ -56,21 +58,25 @@ pub(crate) struct Demo {
 
 /// Serves the example services: Arith, HelloService, Echo
 ///
-/// Serves until SIGINT or SIGTERM, then lets running calls finish.
+/// One port answers rpcx, net/rpc, JSON-RPC 2.0 and 1.0, and plain JSON over HTTP/1.1. Serves until
+/// SIGINT or SIGTERM, then lets running calls finish.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  farcall serve                                     rpcx, and HTTP for curl, on one port
+  farcall serve                                     all protocols on one port
   farcall serve --listen tcp://127.0.0.1:0          a free port; the output says which
   farcall serve --listen tcp://127.0.0.1:8972 --listen tcp://[::1]:8972
+  farcall serve --listen 'tcp://127.0.0.1:8972?speak=rpcx,http'
+  farcall serve --auth-token s3cret --allow 10.0.0.0/8 --allow 127.0.0.1
   farcall serve --factor 2 --instance blue          told apart by Arith.Mul and Echo.Meta
 
   farcall serve --tls-cert cert.pem --tls-key key.pem --tls-client-ca clients.pem
   farcall serve --listen unix:///run/farcall.sock
 
-Not built yet: --registry, --group, --weight, --meta, --auth-token.")]
+Not built yet: --registry, --group, --weight, --meta.")]
 pub(crate) struct Serve {
-    /// Where to listen: tcp://HOST:PORT, unix:///PATH; may be given several times
+    /// Where to listen: tcp://HOST:PORT, unix:///PATH, with ?speak=rpcx,http for fewer protocols
+    /// than all; may be given several times
     #[arg(long, value_name = "URL", default_value = "tcp://127.0.0.1:8972")]
     pub(crate) listen: Vec<String>,
     /// Arith.Mul multiplies its result by this
@@ -79,6 +85,16 @@ pub(crate) struct Serve {
     /// Echo.Meta sends this back as reply metadata `instance`
     #[arg(long, value_name = "ID")]
     pub(crate) instance: Option<String>,
+    /// Serve only callers that send this token; net/rpc and JSON-RPC over TCP have no place for it
+    #[arg(long, value_name = "TOKEN", value_parser = token)]
+    pub(crate) auth_token: Option<String>,
+    /// Let only these addresses connect: 10.0.0.0/8, 192.0.2.1, 2001:db8::/32; may be given several
+    /// times
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) allow: Vec<String>,
+    /// Let these addresses not connect; may be given several times
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) deny: Vec<String>,
     /// Threads that serve; all cores unless given
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) workers: Option<usize>,
@@ -88,7 +104,8 @@ pub(crate) struct Serve {
 
 /// Makes one call: JSON in, JSON out
 ///
-/// The argument is JSON, and so is what is printed, whatever the codec on the wire.
+/// The argument is JSON, and so is what is printed, whatever the codec on the wire. The scheme of
+/// TARGET is the protocol: rpcx, netrpc, jsonrpc (`?version=1` for 1.0).
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -101,14 +118,24 @@ Examples:
   farcall call rpcx://127.0.0.1:8972/Echo/Meta --meta tenant=blue -v
   farcall call rpcx://127.0.0.1:8972/Echo/Sleep '{\"Ms\": 5000}' --deadline 200ms
   farcall call rpcx://127.0.0.1:8972/Echo/Bytes --codec raw @picture.png > copy.png
+  farcall call netrpc://127.0.0.1:8972/My/Method '{\"Id\": {\"$uint\": 6}}'
+  farcall call rpcx://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}' --curl
 
 Codecs: json suits Go structs best (their tags, their case-insensitive names, base64 for bytes)
-and is the default. msgpack sends what the JSON says, names as they stand; JSON has no way to say
-bytes or a time there. protobuf needs a schema; those of the example services are known. raw sends
-the text, file or standard input as it is and prints the reply as it came. gob is what netrpc
-carries: an object becomes a struct of its fields, and a whole number an int, never a uint.
+and is the default. msgpack sends what the JSON says, names as they stand. protobuf needs a schema;
+those of the example services are known. raw sends the text, file or standard input as it is and
+prints the reply as it came. gob is what netrpc carries: an object becomes a struct of its fields,
+a whole number an int, a fraction a float.
 
-Not built yet: --proto, --thrift, --auth, --select, --fail, --retries, --curl.")]
+In gob and msgpack an object of one key says what JSON cannot: {\"$uint\": 6}, {\"$float\": 1},
+{\"$bytes\": \"00ff\"} (hexadecimal), {\"$time\": \"2023-11-14T22:13:20Z\"}.
+{\"$map\": {\"k\": 1}} is a map where gob would have a struct; {\"$map\": [[1, \"v\"]]} is one
+whose keys are no text. A key that itself begins with $ is written with $$.
+
+--curl prints the HTTP face of the same call, POST /Service/Method, whatever the protocol of
+TARGET, which may then be http:// or jsonrpc+http:// too.
+
+Not built yet: --proto, --thrift, --select, --fail, --retries.")]
 pub(crate) struct Call {
     /// PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method
     #[arg(value_name = "TARGET")]
@@ -125,15 +152,21 @@ pub(crate) struct Call {
     /// Metadata to send; may be given several times
     #[arg(long, value_name = "K=V", value_parser = pair)]
     pub(crate) meta: Vec<(String, String)>,
+    /// Token to send: metadata __AUTH over rpcx
+    #[arg(long, value_name = "TOKEN", value_parser = token)]
+    pub(crate) auth: Option<String>,
     /// Time for everything, connecting included: 500ms, 2s, 1m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) deadline: Duration,
     /// Want no answer
     #[arg(long)]
     pub(crate) oneway: bool,
-    /// Show target, metadata, timings on standard error
+    /// Show target, sizes, metadata and the time of each step on standard error
     #[arg(short, long)]
     pub(crate) verbose: bool,
+    /// Print the curl line that makes the same call over HTTP, and call nobody
+    #[arg(long)]
+    pub(crate) curl: bool,
     /// Print a failure as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -149,6 +182,7 @@ pub(crate) struct Call {
 #[command(after_help = "\
 Examples:
   farcall bench rpcx://127.0.0.1:8972/Arith/Mul
+  farcall bench netrpc://127.0.0.1:8972/Arith/Mul -d 2s
   farcall bench rpcx://127.0.0.1:8972 --payload 581 --codec protobuf -c 128 -d 10s
   farcall bench rpcx://127.0.0.1:8972/Arith/Mul --rate 20000 -d 30s
   farcall bench rpcx://127.0.0.1:8972/HelloService/SayHello '\"gopher\"' -n 10000 --json
@@ -165,7 +199,7 @@ pub(crate) struct Bench {
     /// Callers at once
     #[arg(short = 'c', long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
     pub(crate) callers: usize,
-    /// Connections, shared by the callers in turn
+    /// Connections, shared by the callers in turn; over HTTP at least one for each caller
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) connections: usize,
     /// Calls in total
@@ -180,7 +214,8 @@ pub(crate) struct Bench {
     /// Time to call for before measuring
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) warmup: Option<Duration>,
-    /// json, msgpack, protobuf; unless given the protocol's for typed messages, json for JSON
+    /// json, msgpack, protobuf, gob; unless given the protocol's for typed messages, for JSON what
+    /// `farcall call` takes
     #[arg(long, value_name = "CODEC", value_parser = codec)]
     pub(crate) codec: Option<Format>,
     /// How bodies are compressed: none or gzip
@@ -227,8 +262,8 @@ const COMMANDS_TO_COME: [(&str, &str); 8] = [
 
 /// Flags that are promised and not built, by command; `=` ends those that take a value.
 const FLAGS_TO_COME: [(&str, &[&str]); 2] = [
-    ("serve", &["registry=", "group=", "weight=", "meta=", "auth-token="]),
-    ("call", &["proto=", "thrift=", "auth=", "select=", "fail=", "retries=", "curl"]),
+    ("serve", &["registry=", "group=", "weight=", "meta="]),
+    ("call", &["proto=", "thrift=", "select=", "fail=", "retries="]),
 ];
 
 fn command() -> clap::Command {
@@ -306,6 +341,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some(("", _)) => Err("the key is empty".to_owned()),
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
         None => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+fn token(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("it is empty".to_owned()),
+        text => Ok(text.to_owned()),
     }
 }
 
@@ -399,7 +441,7 @@ mod tests {
             ("farcall doctor", "`farcall doctor`"),
             ("farcall serve --registry etcd://h:1/base", "`--registry`"),
             ("farcall serve --meta k=v", "`--meta`"),
-            ("farcall call rpcx://h:1/S/M --curl", "`--curl`"),
+            ("farcall call rpcx://h:1/S/M --retries 2", "`--retries`"),
         ] {
             match parse(line.split(' ')) {
                 Err(Refusal::NotBuilt(name)) => assert_eq!(name, want),

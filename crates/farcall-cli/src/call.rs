@@ -1,15 +1,16 @@
 //! `farcall call`: one call, JSON in, JSON out.
 
 use crate::{
-    DONE, FAILED, INTERRUPTED, args, interrupted, output,
+    DONE, FAILED, INTERRUPTED, args, curl, interrupted, output,
     style::Style,
-    typed::{self, Answer},
-    usage,
+    timed::{Steps, timed},
+    typed, usage,
 };
 use bytes::Bytes;
 use farcall::{
     Bounds, Client, ClientBuilder, Format, Limits, Meta, Status, Target, Value,
-    format::decode_within,
+    format::{decode_within, encode_to_vec},
+    json,
 };
 use std::{
     io::Read,
@@ -18,6 +19,9 @@ use std::{
 
 /// Runs the command.
 pub(crate) fn run(args: args::Call) -> u8 {
+    if args.curl {
+        return show_curl(&args);
+    }
     let plan = match Plan::new(&args) {
         Ok(plan) => plan,
         Err(text) => return usage(&text),
@@ -47,6 +51,21 @@ pub(crate) fn run(args: args::Call) -> u8 {
     }
 }
 
+/// Prints the call as a line for a shell, and calls nobody.
+fn show_curl(args: &args::Call) -> u8 {
+    match curl::line(args) {
+        Ok(line) if args.json => output::value(&curl::as_value(&line)),
+        Ok(line) => {
+            if let Some(note) = &line.note {
+                output::note(&format!("note: {note}"));
+            }
+            output::line(&line.text);
+        }
+        Err(text) => return usage(&text),
+    }
+    DONE
+}
+
 /// Why there is no answer.
 enum Failed {
     /// The argument does not fit.
@@ -74,7 +93,7 @@ enum Argument {
     /// A value that describes itself.
     Value(Value),
     /// JSON that a type will read.
-    Typed(typed::Start, Bytes),
+    Typed(typed::Known, Bytes),
     /// Bytes as they are.
     Raw(Bytes),
 }
@@ -84,21 +103,22 @@ impl Plan {
         let target = Target::parse(&args.target).map_err(|status| said(&status))?;
         args.secure.check(&target)?;
         let (service, method) = path(&target, &args.target)?;
+        if args.auth.is_some() && target.protocol.auth_key().is_none() {
+            return Err(format!("{} has no place for --auth", target.protocol.name()));
+        }
         let name = format!("{service}.{method}");
-        let codec = args.codec.unwrap_or(match target.protocol.default_format() {
-            Format::Gob => Format::Gob,
-            _ => Format::Json,
-        });
+        let codec = codec(args, &target);
         let text = read(args.argument.as_deref(), codec)?;
         let argument = match codec {
             Format::Raw => Argument::Raw(text),
-            // Without its type a number is an int and bytes are text.
+            // Its own types are read off the value, which may say what JSON cannot.
             Format::Gob => match typed::known(service, method) {
-                Some(start) => Argument::Typed(start, text),
-                None => Argument::Value(parse(&text)?),
+                Some(known) if !says_types(&text)? => Argument::Typed(known, text),
+                _ => Argument::Value(exact(codec, parse(&text)?)?),
             },
+            Format::MsgPack => Argument::Value(exact(codec, parse(&text)?)?),
             Format::Protobuf => match typed::known(service, method) {
-                Some(start) => Argument::Typed(start, text),
+                Some(known) => Argument::Typed(known, text),
                 None => {
                     return Err(format!(
                         "protobuf needs a schema, and none is known for {name}: use --codec json \
@@ -118,7 +138,9 @@ impl Plan {
         let began = Instant::now();
         let client = connect(args, deadline).await?;
         let connected = began.elapsed();
-        talk.say(&format!("  connected in {}", output::time(connected)));
+        let (protocol, address) = (client.target().protocol.name(), &client.target().address);
+        let took = output::time(connected);
+        talk.say(&format!("  {protocol} over {address}, found and connected in {took}"));
 
         let mut client = client
             .format(self.codec)
@@ -127,28 +149,19 @@ impl Plan {
         for (key, value) in &args.meta {
             client = client.meta(key, value);
         }
+        if let Some(token) = &args.auth {
+            client = client.auth(token);
+        }
         talk.sent(self, args);
         let began = Instant::now();
-        let answer: Option<(Reply, Meta)> = match &self.argument {
-            Argument::Value(value) => {
-                as_value(typed::send(&client, &self.name, value.clone(), args.oneway)).await
-            }
-            Argument::Typed(start, text) => {
-                let answer = start(&client, &self.name, text, args.oneway).map_err(|fault| {
-                    Failed::Usage(format!("the argument does not fit {}: {fault}", self.name))
-                })?;
-                as_value(answer).await
-            }
-            Argument::Raw(body) => {
-                let answer = typed::send::<Bytes, Bytes>;
-                let answer = answer(&client, &self.name, body.clone(), args.oneway).await;
-                answer.map(|answer| answer.map(|(bytes, meta)| (Reply::Raw(bytes), meta)))
-            }
-        }
-        .inspect_err(|_| talk.say(&format!("  failed after {}", output::time(began.elapsed()))))?;
+        let (answer, steps) = self.send(&client, args.oneway).await?;
+        let answer = answer.inspect_err(|_| {
+            talk.say(&format!("failed after {}", output::time(steps.total())));
+            talk.say(&format!("  {steps}"));
+        })?;
         match answer {
             Some((reply, meta)) => {
-                talk.answered(&meta, began.elapsed());
+                talk.answered(&reply, &meta, &steps);
                 match reply {
                     Reply::Value(value) => output::value(&value),
                     Reply::Raw(bytes) => output::data(&bytes),
@@ -166,14 +179,53 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Makes the call and times it.
+    async fn send(&self, client: &Client, oneway: bool) -> Result<(Answered, Steps), Failed> {
+        let as_value = |answer: Result<Option<(Value, Meta)>, Status>| {
+            answer.map(|answer| answer.map(|(value, meta)| (Reply::Value(value), meta)))
+        };
+        Ok(match &self.argument {
+            Argument::Value(value) => {
+                let call = typed::send(client, &self.name, value.clone(), oneway);
+                let (answer, steps) = timed(call).await;
+                (as_value(answer), steps)
+            }
+            Argument::Typed(known, text) => {
+                let start = (known.start)(client, &self.name, text, oneway);
+                let call = start.map_err(|fault| {
+                    Failed::Usage(format!("the argument does not fit {}: {fault}", self.name))
+                })?;
+                let (answer, steps) = timed(call).await;
+                (as_value(answer), steps)
+            }
+            Argument::Raw(body) => {
+                let call = typed::send::<Bytes, Bytes>(client, &self.name, body.clone(), oneway);
+                let (answer, steps) = timed(call).await;
+                (answer.map(|answer| answer.map(|(body, meta)| (Reply::Raw(body), meta))), steps)
+            }
+        })
+    }
+
+    /// The bytes that the argument takes, before compression.
+    fn size(&self) -> Option<usize> {
+        match &self.argument {
+            Argument::Value(value) => {
+                encode_to_vec(self.codec, value).ok().map(|bytes| bytes.len())
+            }
+            Argument::Typed(known, text) => (known.size)(self.codec, text).ok(),
+            Argument::Raw(body) => Some(body.len()),
+        }
+    }
+}
+
+/// What came of a call; nothing comes back from a one-way call.
+type Answered = Result<Option<(Reply, Meta)>, Status>;
+
 /// What came back.
 enum Reply {
     Value(Value),
     Raw(Bytes),
-}
-
-async fn as_value(answer: Answer<Value>) -> Result<Option<(Reply, Meta)>, Status> {
-    Ok(answer.await?.map(|(value, meta)| (Reply::Value(value), meta)))
 }
 
 /// Connects within the deadline of the whole.
@@ -204,20 +256,29 @@ impl Talk {
     fn sent(&self, plan: &Plan, args: &args::Call) {
         let compress = args.compress;
         let oneway = if args.oneway { ", one way" } else { "" };
-        let codec = format!("{}, compression {compress}{oneway}", plan.codec);
-        self.say(&format!("{} {codec}, deadline {:?}", self.style.strong("sent"), args.deadline));
+        let size = plan.size().map(|bytes| format!(", {bytes} bytes")).unwrap_or_default();
+        let how = format!("{}{size}, compression {compress}{oneway}", plan.codec);
+        self.say(&format!("{} {how}, deadline {:?}", self.style.strong("sent"), args.deadline));
         self.meta(&args.meta);
+        if args.auth.is_some() {
+            self.say("  with a token");
+        }
         let argument = match &plan.argument {
             Argument::Value(value) => output::render(value, false),
             Argument::Typed(_, text) => String::from_utf8_lossy(text).trim().to_owned(),
-            Argument::Raw(bytes) => format!("{} bytes", bytes.len()),
+            Argument::Raw(_) => return,
         };
         self.say(&self.style.faint(&format!("  {argument}")));
     }
 
-    fn answered(&self, meta: &Meta, after: Duration) {
-        let after = output::time(after);
-        self.say(&format!("{} after {after}", self.style.strong("answered")));
+    fn answered(&self, reply: &Reply, meta: &Meta, steps: &Steps) {
+        let size = match reply {
+            Reply::Raw(bytes) => format!(", {} bytes", bytes.len()),
+            Reply::Value(_) => String::new(),
+        };
+        let after = output::time(steps.total());
+        self.say(&format!("{} after {after}{size}", self.style.strong("answered")));
+        self.say(&format!("  {steps}"));
         self.meta(&meta.pairs());
     }
 
@@ -245,6 +306,14 @@ pub(crate) fn path<'a>(target: &'a Target, url: &str) -> Result<(&'a str, &'a st
     }
 }
 
+/// How the body travels: as asked for, or as JSON, the one that everyone reads, where it can.
+pub(crate) fn codec(args: &args::Call, target: &Target) -> Format {
+    args.codec.unwrap_or(match target.protocol.default_format() {
+        Format::Gob => Format::Gob,
+        _ => Format::Json,
+    })
+}
+
 /// The argument's text: what was typed, standard input for `-`, a file's content for `@FILE`.
 pub(crate) fn read(argument: Option<&str>, codec: Format) -> Result<Bytes, String> {
     let blank = if codec == Format::Raw { "" } else { "{}" };
@@ -270,6 +339,22 @@ pub(crate) fn read(argument: Option<&str>, codec: Format) -> Result<Bytes, Strin
 pub(crate) fn parse(text: &Bytes) -> Result<Value, String> {
     decode_within(Format::Json, text.clone(), Bounds::default())
         .map_err(|fault| format!("the argument is not JSON: {fault}"))
+}
+
+/// What JSON says of its own types, for formats that keep them.
+pub(crate) fn exact(codec: Format, value: Value) -> Result<Value, String> {
+    match codec {
+        Format::Gob | Format::MsgPack => {
+            json::exact(codec, value).map_err(|status| format!("the argument: {}", said(&status)))
+        }
+        _ => Ok(value),
+    }
+}
+
+/// Whether some JSON says types of its own: then it is not read as the type that is known.
+fn says_types(text: &Bytes) -> Result<bool, String> {
+    let value = parse(text)?;
+    Ok(exact(Format::Gob, value.clone())? != value)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod call;
+mod curl;
 mod demo;
 pub mod kinds;
 mod log;
@@ -15,6 +16,7 @@ mod secure;
 mod serve;
 pub mod services;
 mod style;
+mod timed;
 mod typed;
 
 use args::{Command, Refusal};

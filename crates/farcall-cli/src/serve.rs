@@ -1,7 +1,7 @@
 //! `farcall serve`: the example services on every address asked for, until a signal.
 
-use crate::{DONE, FAILED, USAGE, args, log, output, runtime, services};
-use farcall::{Bound, Code, Listen, Status};
+use crate::{DONE, FAILED, USAGE, args, call::said, log, output, runtime, services};
+use farcall::{Allow, Bound, Code, Deny, Listen, Server, Status, Token};
 
 /// Runs the command.
 pub(crate) fn run(args: args::Serve) -> u8 {
@@ -13,11 +13,18 @@ pub(crate) fn run(args: args::Serve) -> u8 {
             return USAGE;
         }
     }
+    let rules = match Rules::new(&args) {
+        Ok(rules) => rules,
+        Err(status) => {
+            output::error(&said(&status));
+            return USAGE;
+        }
+    };
     let runtime = match runtime(args.workers) {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
-    match runtime.block_on(serve(args)) {
+    match runtime.block_on(serve(args, rules)) {
         Ok(()) => DONE,
         Err(status) => {
             output::error(&status.to_string());
@@ -26,10 +33,42 @@ pub(crate) fn run(args: args::Serve) -> u8 {
     }
 }
 
-async fn serve(args: args::Serve) -> Result<(), Status> {
+/// Who may call.
+struct Rules {
+    allow: Option<Allow>,
+    deny: Option<Deny>,
+    token: Option<Token>,
+}
+
+impl Rules {
+    fn new(args: &args::Serve) -> Result<Rules, Status> {
+        let some = |ranges: &[String]| !ranges.is_empty();
+        Ok(Rules {
+            allow: some(&args.allow).then(|| Allow::new(&args.allow)).transpose()?,
+            deny: some(&args.deny).then(|| Deny::new(&args.deny)).transpose()?,
+            token: args.auth_token.as_ref().map(Token::new),
+        })
+    }
+
+    fn put(self, mut server: Server) -> Server {
+        if let Some(deny) = self.deny {
+            server = server.plug(deny);
+        }
+        if let Some(allow) = self.allow {
+            server = server.plug(allow);
+        }
+        match self.token {
+            Some(token) => server.auth(token),
+            None => server,
+        }
+    }
+}
+
+async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
     let instance = args.instance.map(Into::into);
     let settings = services::Settings { factor: args.factor, instance };
-    let server = services::with(settings).list_services();
+    let guarded = rules.token.is_some();
+    let server = rules.put(services::with(settings).list_services().debug_rpc().health());
     let server = args.secure.apply(server).map_err(Status::invalid_argument)?;
     let mut urls = args.listen.iter();
     let Some(first) = urls.next() else {
@@ -39,11 +78,11 @@ async fn serve(args: args::Serve) -> Result<(), Status> {
     for url in urls {
         bound = bound.listen(url).await?;
     }
-    announce(&bound);
+    announce(&bound, guarded);
     bound.run().await
 }
 
-fn announce(bound: &Bound) {
+fn announce(bound: &Bound, guarded: bool) {
     for address in bound.addresses() {
         output::line(&format!("listening on {address}"));
     }
@@ -58,6 +97,13 @@ fn announce(bound: &Bound) {
         Some(format!("{scheme}://{place}"))
     };
     if let Some(url) = bound.addresses().iter().find_map(reachable) {
+        if guarded {
+            output::note(&format!(
+                "try: curl -H 'Authorization: Bearer TOKEN' -d '{{\"A\":6,\"B\":7}}' \
+                 {url}/Arith/Mul"
+            ));
+            return;
+        }
         output::note(&format!(
             "try: curl -d '{{\"A\":6,\"B\":7}}' {url}/Arith/Mul; all methods: curl {url}"
         ));

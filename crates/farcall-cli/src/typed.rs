@@ -15,21 +15,43 @@ pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = Result<Option<(T, Meta)>
 /// Starts a call of the method with the argument that this JSON describes.
 pub(crate) type Start = fn(&Client, &str, &Bytes, oneway: bool) -> Result<Answer<Value>, Fault>;
 
+/// A method whose types are known.
+#[derive(Clone, Copy)]
+pub(crate) struct Known {
+    /// Starts a call.
+    pub(crate) start: Start,
+    /// The bytes that an argument takes in a format.
+    pub(crate) size: fn(Format, &Bytes) -> Result<usize, Fault>,
+}
+
 /// How to call a method whose types are known.
-pub(crate) fn known(service: &str, method: &str) -> Option<Start> {
+pub(crate) fn known(service: &str, method: &str) -> Option<Known> {
     Some(match (service, method) {
-        ("Arith", "Mul") => start::<Args, Reply>,
-        ("Arith", "Multiply") => start::<Args, i64>,
-        ("Arith", "Divide") => start::<Args, Quotient>,
-        ("HelloService", "SayHello") => start::<String, String>,
-        ("Echo", "Echo") => start::<BenchmarkMessage, BenchmarkMessage>,
-        ("Echo", "Bytes") => start::<Bytes, Bytes>,
-        ("Echo", "Kinds") => start::<Kinds, Kinds>,
-        ("Echo", "Sleep") => start::<SleepArgs, ()>,
-        ("Echo", "Fail") => start::<FailArgs, ()>,
-        ("Echo", "Panic" | "Meta") => start::<(), ()>,
+        ("Arith", "Mul") => both::<Args, Reply>(),
+        ("Arith", "Multiply") => both::<Args, i64>(),
+        ("Arith", "Divide") => both::<Args, Quotient>(),
+        ("HelloService", "SayHello") => both::<String, String>(),
+        ("Echo", "Echo") => both::<BenchmarkMessage, BenchmarkMessage>(),
+        ("Echo", "Bytes") => both::<Bytes, Bytes>(),
+        ("Echo", "Kinds") => both::<Kinds, Kinds>(),
+        ("Echo", "Sleep") => both::<SleepArgs, ()>(),
+        ("Echo", "Fail") => both::<FailArgs, ()>(),
+        ("Echo", "Panic" | "Meta") => both::<(), ()>(),
         _ => return None,
     })
+}
+
+const fn both<Req, Resp>() -> Known
+where
+    Req: Put + Take + Send + 'static,
+    Resp: Put + Take + Send + 'static,
+{
+    Known { start: start::<Req, Resp>, size: size::<Req> }
+}
+
+fn size<Req: Put + Take>(format: Format, text: &Bytes) -> Result<usize, Fault> {
+    let request: Req = decode_within(Format::Json, text.clone(), Bounds::default())?;
+    encode_to_vec(format, &request).map(|bytes| bytes.len())
 }
 
 fn start<Req, Resp>(

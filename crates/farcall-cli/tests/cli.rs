@@ -1,72 +1,13 @@
 //! The binary, from outside: what it prints where, and how it exits.
 
-use farcall::{Format, Value, format::decode_from};
+mod kit;
+
+use farcall::Value;
+use kit::*;
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
 };
-
-fn farcall(args: &[&str]) -> Output {
-    let output = command(args).stdin(Stdio::null()).output();
-    output.expect("the binary runs")
-}
-
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_farcall"));
-    command.args(args).env_remove("NO_COLOR").env_remove("FARCALL_LOG");
-    command
-}
-
-fn out(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).expect("text")
-}
-
-fn err(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).expect("text")
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().expect("it was not killed")
-}
-
-fn json(text: &str) -> Value {
-    decode_from(Format::Json, text.trim().as_bytes()).expect(text)
-}
-
-/// `farcall serve` on a free port, until it is dropped.
-struct Served {
-    child: Child,
-    _out: BufReader<ChildStdout>,
-    address: String,
-}
-
-impl Served {
-    fn start(more: &[&str]) -> Served {
-        let mut args = vec!["serve", "--listen", "tcp://127.0.0.1:0"];
-        args.extend(more);
-        Served::run(command(&args))
-    }
-
-    fn run(mut command: Command) -> Served {
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut out = BufReader::new(child.stdout.take().expect("piped"));
-        let mut line = String::new();
-        out.read_line(&mut line).expect("a line");
-        let address = line.trim().strip_prefix("listening on tcp://").expect(&line).to_owned();
-        Served { child, _out: out, address }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("rpcx://{}/{path}", self.address)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn demo_is_all_right() {
@@ -141,7 +82,18 @@ fn verbose_goes_to_standard_error() {
     let url = served.url("Echo/Meta");
     let output = farcall(&["call", &url, "--meta", "tenant=red", "--meta", "k=", "-v"]);
     assert_eq!((code(&output), out(&output)), (0, "{}\n"));
-    for part in [url.as_str(), "json", "tenant: red", "instance: blue", "__ServerTimeout"] {
+    for part in [
+        url.as_str(),
+        "rpcx over 127.0.0.1:",
+        "connected in",
+        "json, 2 bytes, compression none, deadline 10s",
+        "encoded and sent in",
+        "waited",
+        "decoded in",
+        "tenant: red",
+        "instance: blue",
+        "__ServerTimeout",
+    ] {
         assert!(err(&output).contains(part), "{part} is not in {}", err(&output));
     }
     assert!(!err(&output).contains('\x1b'));
@@ -194,7 +146,7 @@ fn wrong_usage_exits_2() {
         (&["call", call, "{}", "--meta", "novalue"], "KEY=VALUE"),
         (&["call", "rpcx://127.0.0.1:1/My/Own", "{}", "--codec", "protobuf"], "needs a schema"),
         (&["call", call, "@/no/such/file"], "cannot read"),
-        (&["call", call, "--curl"], "`--curl` is not built yet"),
+        (&["call", call, "{", "--curl"], "not JSON"),
         (&["call", call, "--retries", "2"], "`--retries` is not built yet"),
         (&["serve", "--listen", "udp://127.0.0.1:0"], "transport `udp` is not built"),
         (&["serve", "--tls-cert", "a"], "--tls-key"),
@@ -236,6 +188,21 @@ fn bench_counts() {
         assert!(report.get("p99_us").and_then(Value::as_f64) > Some(0.0), "{report}");
     }
     let host = served.url("");
+    let of = |protocol: &str, path: &str| format!("{protocol}://{}/{path}", served.address);
+    for protocol in ["rpcx", "netrpc", "jsonrpc"] {
+        for args in [
+            &[of(protocol, "Arith/Mul")][..],
+            &[of(protocol, "Arith/Mul"), "{\"A\": 6, \"B\": 7}".to_owned()],
+            &[of(protocol, ""), "--payload".to_owned(), "581".to_owned()],
+            &[of(protocol, "HelloService/SayHello"), "\"gopher\"".to_owned()],
+        ] {
+            let mut words = vec!["bench", "-n", "100", "--json"];
+            words.extend(args.iter().map(String::as_str));
+            let output = farcall(&words);
+            assert_eq!((code(&output), err(&output)), (0, ""), "{words:?}");
+            assert_eq!(json(out(&output)).get("calls"), Some(&Value::Int(100)), "{words:?}");
+        }
+    }
     for args in [
         &["bench", &host, "--payload", "581", "-n", "200", "--connections", "3"][..],
         &["bench", &host, "--payload", "tiny", "-n", "200", "--rate", "10000", "-c", "4"],
@@ -329,4 +296,43 @@ fn an_interrupted_call_exits_130() {
 fn signal(name: &str, child: &Child) {
     let sent = Command::new("kill").args([name, &child.id().to_string()]).status();
     assert!(sent.is_ok_and(|sent| sent.success()));
+}
+
+#[test]
+fn strangers_and_tokens() {
+    let served = Served::start(&["--auth-token", "s3cret", "--allow", "127.0.0.0/8"]);
+    let url = served.url("Arith/Mul");
+    let call = |more: &[&str]| farcall(&[&["call", &url, r#"{"A":6,"B":7}"#], more].concat());
+    let known = call(&["--auth", "s3cret"]);
+    assert_eq!((code(&known), json(out(&known))), (0, json(r#"{"C":42}"#)), "{}", err(&known));
+    let wrong = call(&["--auth", "s3cre"]);
+    assert!(code(&wrong) == 1 && err(&wrong).contains("credentials are wrong"), "{}", err(&wrong));
+    let none = call(&["--json"]);
+    assert!(err(&none).contains("unauthenticated"), "{}", err(&none));
+    let other = format!("jsonrpc://{}/Arith/Mul", served.address);
+    let other = farcall(&["call", &other, "{}", "--auth", "s3cret"]);
+    assert_eq!(code(&other), 2);
+    assert!(err(&other).contains("jsonrpc has no place for --auth"), "{}", err(&other));
+}
+
+#[test]
+fn listeners_choose_and_addresses_are_refused() {
+    let mut command = command(&["serve", "--listen", "tcp://127.0.0.1:0?speak=rpcx"]);
+    command.args(["--deny", "10.0.0.0/8"]);
+    let served = Served::run(command);
+    assert_eq!(code(&farcall(&["call", &served.url("Arith/Mul"), "{}"])), 0);
+    let url = format!("jsonrpc://{}/Arith/Mul", served.address);
+    let other = farcall(&["call", &url, "{}"]);
+    assert!(err(&other).contains("jsonrpc is not spoken on this listener"), "{}", err(&other));
+    let denied = Served::start(&["--deny", "127.0.0.1"]);
+    assert_eq!(code(&farcall(&["call", &denied.url("Arith/Mul"), "{}"])), 1);
+    for (flags, why) in [
+        (["--listen", "tcp://127.0.0.1:0?speak=smtp"], "protocol `smtp` is not built"),
+        (["--allow", "10.0.0"], "`10.0.0` is not a range of addresses"),
+        (["--auth-token", ""], "empty"),
+    ] {
+        let refused = farcall(&[&["serve"], &flags[..]].concat());
+        assert_eq!(code(&refused), 2, "{flags:?}");
+        assert!(err(&refused).contains(why), "{}", err(&refused));
+    }
 }

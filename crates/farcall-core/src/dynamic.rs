@@ -16,7 +16,8 @@ pub enum Value {
     Bool(bool),
     /// An integer that fits `i64`.
     Int(i64),
-    /// An integer above `i64::MAX`.
+    /// An integer above `i64::MAX`. In gob, where no signed number becomes an unsigned one, any
+    /// that is to be unsigned.
     Uint(u64),
     /// A float.
     Float(f64),

@@ -8,6 +8,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod call;
+mod cors;
 mod dynamic;
 mod fault;
 mod format;
@@ -23,15 +24,16 @@ mod trace;
 mod values;
 
 pub use call::{Body, Call, Lent, Ticket};
+pub use cors::Cors;
 pub use dynamic::{Next, Value};
 pub use fault::{Fault, Why};
 pub use format::{Compress, Format};
 pub use limits::{Bounds, Limits};
 pub use message::{At, END, Message, OneOf, Part, Put, Shaped, Sink, Source, Take};
 pub use meta::{Meta, MetaWalk};
-pub use routes::{Found, MethodId, Routes};
+pub use routes::{Found, JSONRPC_PATH, MethodId, NETRPC_PATH, RPCX_PATH, Routes, Streams, Way};
 pub use schema::{Field, Kind, Names, Pack, Schema, Shape};
-pub use status::{Code, Origin, Result, Sent, Status};
+pub use status::{Code, Origin, Result, Sent, Status, TypedFault};
 pub use text::Str;
 pub use time::Timestamp;
 pub use trace::{Traced, trace_fault};

@@ -24,25 +24,44 @@ pub struct Limits {
     pub body_depth: u32,
     /// Bytes of metadata of one call. Default 64 KiB. A longer block closes the connection.
     pub meta_bytes: usize,
-    /// Bytes of a service or method name, and of a JSON-RPC id. Default 1 KiB. A longer one closes
-    /// the connection; over JSON-RPC, its call is refused.
+    /// Bytes of a service or method name, of a JSON-RPC id, and of gob's names of fields. Default 1
+    /// KiB. A longer one closes the connection; over JSON-RPC, its call is refused.
     pub name_bytes: usize,
-    /// Bytes of the head of an HTTP request; its trailers and chunk extensions have as many again.
-    /// Default 32 KiB. A longer one is answered with 431 and closes the connection.
+    /// Types that one direction of a net/rpc connection may define in gob. Default 4,096; a Go
+    /// program has as many as it sends. One more closes the connection.
+    pub gob_types: usize,
+    /// Bytes that all these definitions may take. Default 1 MiB. More close the connection.
+    pub gob_type_bytes: usize,
+    /// Fields that one of these types may have. Default 4,096. One more closes the connection.
+    pub gob_fields: usize,
+    /// Bytes of the head of an HTTP message; its trailers and chunk extensions have as many again.
+    /// Default 32 KiB. A longer one closes the connection; requests are answered with 431 first.
     pub head_bytes: usize,
-    /// Fields in the head of an HTTP request. Default 128. One more is answered with 431 and closes
-    /// the connection.
+    /// Fields in the head of an HTTP message. Default 128. One more closes the connection; requests
+    /// are answered with 431 first.
     pub head_fields: usize,
     /// Calls in one JSON-RPC batch. Default 1,024. A larger batch is refused as a whole.
     pub batch_calls: usize,
-    /// Calls of one connection that run at once. Default 1,024. When all are taken, the connection
-    /// is not read until one is free.
+    /// Calls of one connection that run at once, streams included. Default 1,024. When all are
+    /// taken, further calls wait in their order (`parked_calls`); heartbeats and the items of
+    /// streams are served.
     pub calls_per_connection: usize,
-    /// Calls that wait on a whole server at once, those of closed connections included (one-way
-    /// calls are finished when their caller is gone). Default 65,536. Beyond it, calls that must
-    /// wait are refused.
+    /// Calls of one connection that were read and may not start yet. Default 1,024. Beyond it, a
+    /// connection is not read until one has started; over a protocol with streams it is read on,
+    /// and further calls are refused.
+    pub parked_calls: usize,
+    /// Bytes of those calls, beside what is read at once. Default 4 MiB. Beyond it, as above.
+    pub parked_bytes: usize,
+    /// Bytes of a stream's items that are encoded and not yet written. Default 64 KiB, and always
+    /// room for one item; the window of the peer is often smaller. Beyond it, the stream is not
+    /// asked for more.
+    pub stream_bytes: usize,
+    /// Calls that wait on a whole server at once, for their handlers or at the gate, those of
+    /// closed connections included (one-way calls are finished when their caller is gone). Default
+    /// 65,536. Beyond it, calls that must wait are refused.
     pub calls: usize,
-    /// Connections a server holds at once. Default 65,536. Beyond it, new ones are closed at once.
+    /// Connections a server holds at once. Default 65,536. Beyond it, the one that has been silent
+    /// for longest, not a byte said, is closed to make room; where all have spoken, the new one is.
     pub connections: usize,
     /// Unwritten bytes a server keeps for one connection, and as many of answers that wait for the
     /// rest of their batch. Default 4 MiB, and always room for one reply. Beyond it, the
@@ -75,12 +94,19 @@ pub struct Limits {
     /// Time a connection that closes after an answer is still read, so that the peer can read that
     /// answer while it writes. Default 2 s; what comes is thrown away.
     pub linger: Duration,
-    /// Calls one client connection has in flight. Default 16,384. Beyond it, calls wait their turn
-    /// within their deadline.
+    /// Calls one client connection has in flight, streams included. Default 16,384. Beyond it,
+    /// calls wait their turn within their deadline.
     pub calls_in_flight: usize,
     /// Unwritten bytes a client keeps for one connection. Default 64 MiB. Beyond it, calls wait
     /// their turn within their deadline.
     pub client_output_bytes: usize,
+    /// Connections of one client whose protocol answers in the order of its calls, HTTP/1.1: one
+    /// for every call in flight. Default 64. Beyond it, calls wait their turn within their
+    /// deadline.
+    pub connections_per_client: usize,
+    /// Time such a connection may stay without a call while the client has another. Default 90 s.
+    /// Then it is closed.
+    pub pool_idle: Duration,
     /// Time to open a connection. Default 3 s.
     pub connect_time: Duration,
     /// The deadline of a unary call that names none; it is sent along. Default 10 s. `None`: such
@@ -104,10 +130,16 @@ impl Default for Limits {
             body_depth: 100,
             meta_bytes: 64 * KIB,
             name_bytes: KIB,
+            gob_types: 4096,
+            gob_type_bytes: MIB,
+            gob_fields: 4096,
             head_bytes: 32 * KIB,
             head_fields: 128,
             batch_calls: 1024,
             calls_per_connection: 1024,
+            parked_calls: 1024,
+            parked_bytes: 4 * MIB,
+            stream_bytes: 64 * KIB,
             calls: 65_536,
             connections: 65_536,
             output_bytes: 4 * MIB,
@@ -123,6 +155,8 @@ impl Default for Limits {
             linger: Duration::from_secs(2),
             calls_in_flight: 16_384,
             client_output_bytes: 64 * MIB,
+            connections_per_client: 64,
+            pool_idle: Duration::from_secs(90),
             connect_time: Duration::from_secs(3),
             call_time: Some(Duration::from_secs(10)),
             reconnect: (Duration::from_millis(50), Duration::from_secs(5)),

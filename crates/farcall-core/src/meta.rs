@@ -26,6 +26,11 @@ impl Meta {
         self.block.is_empty()
     }
 
+    /// How many bytes it has on the wire.
+    pub fn block_bytes(&self) -> usize {
+        self.block.len()
+    }
+
     /// The value of a key as text; invalid UTF-8 is replaced. A repeated key keeps the last value.
     pub fn get(&self, key: &str) -> Option<String> {
         self.get_bytes(key).map(|v| String::from_utf8_lossy(&v).into_owned())
@@ -41,6 +46,20 @@ impl Meta {
             true
         });
         found
+    }
+
+    /// The value of a key that comes exactly once: what two readers might read differently is none.
+    pub fn only(&self, key: &str) -> Option<&[u8]> {
+        let (mut found, mut count) = (None, 0);
+        (self.walk)(&self.block, &mut |k, v| {
+            if k == key.as_bytes() {
+                // Walks lend values for the time of this call; where they lie is known.
+                let start = (v.as_ptr() as usize).wrapping_sub(self.block.as_ptr() as usize);
+                (found, count) = (Some(start..start.wrapping_add(v.len())), count + 1);
+            }
+            true
+        });
+        found.filter(|_| count == 1).and_then(|range| self.block.get(range))
     }
 
     /// All names and values, in the order they came; invalid UTF-8 is replaced.

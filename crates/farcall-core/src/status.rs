@@ -1,5 +1,6 @@
 //! The one error that crosses the wire.
 
+use bytes::Bytes;
 use std::fmt;
 
 /// The result of a call.
@@ -131,6 +132,16 @@ struct Inner {
     attempts: u32,
     /// What to try.
     hint: Option<&'static str>,
+    /// A typed error, as JSON.
+    detail: Option<Bytes>,
+}
+
+/// An error type that travels: what `#[derive(Fault)]` makes of an enum.
+pub trait TypedFault: Sized {
+    /// The status that carries it.
+    fn into_status(self) -> Status;
+    /// The error that a status carries, if it is one of this type.
+    fn from_status(status: &Status) -> Option<Self>;
 }
 
 impl Status {
@@ -145,6 +156,7 @@ impl Status {
             peer: None,
             attempts: 0,
             hint: None,
+            detail: None,
         }))
     }
 
@@ -190,6 +202,25 @@ impl Status {
     /// What to try, where there is something.
     pub fn hint(&self) -> Option<&'static str> {
         self.0.hint
+    }
+
+    /// The typed error that a handler failed with, if it is one of this type:
+    /// `status.fault::<Refused>()`.
+    pub fn fault<E: TypedFault>(&self) -> Option<E> {
+        E::from_status(self)
+    }
+
+    /// The typed error as it travels: a JSON object whose one key is the variant, and whose value
+    /// is an object of its fields.
+    pub fn detail(&self) -> Option<&Bytes> {
+        self.0.detail.as_ref()
+    }
+
+    /// Carries a typed error along.
+    #[must_use]
+    pub fn with_detail(mut self, json: impl Into<Bytes>) -> Status {
+        self.0.detail = Some(json.into());
+        self
     }
 
     /// Says whether the request left.
@@ -256,7 +287,7 @@ impl From<&str> for Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { code, text, origin, sent, peer, attempts, hint } = &*self.0;
+        let Inner { code, text, origin, sent, peer, attempts, hint, detail: _ } = &*self.0;
         write!(f, "{}", code.name())?;
         if !text.is_empty() {
             write!(f, ": {text}")?;

@@ -1,4 +1,4 @@
-//! The macros of farcall: `#[derive(Message)]` and `#[service]`.
+//! The macros of farcall: `#[derive(Message)]`, `#[derive(Fault)]` and `#[service]`.
 //!
 //! They are used through the crate `farcall`, which re-exports them and holds what they expand to.
 //! Every path in an expansion is absolute, so nothing needs to be in scope and no name of the
@@ -6,12 +6,13 @@
 //! instead.
 //!
 //! In here: `message.rs`, `choice.rs` and `oneof.rs` expand the derive for structs, enums without
-//! payloads and enums with them; `service/` expands the attribute; `attrs.rs` reads what people
-//! write in brackets; `table.rs` computes schemas; `names.rs` and `types.rs` know names and types
-//! by their looks.
+//! payloads and enums with them; `fault.rs` the one for errors; `service/` expands the attribute;
+//! `attrs.rs` reads what people write in brackets; `table.rs` computes schemas; `names.rs` and
+//! `types.rs` know names and types by their looks.
 
 mod attrs;
 mod choice;
+mod fault;
 mod message;
 mod names;
 mod oneof;
@@ -86,6 +87,35 @@ pub fn message(input: TokenStream) -> TokenStream {
     message::expand(input.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
+/// Makes an enum a typed error: handlers return it, and callers get it back as what it was.
+///
+/// ```ignore
+/// #[derive(Debug, farcall::Fault)]
+/// enum Refused {
+///     #[fault(NotFound, "no account {name}")]
+///     NoAccount { name: String },
+///     #[fault(FailedPrecondition, "{missing} cents are missing")]
+///     TooPoor { missing: i64 },
+/// }
+///
+/// // On the server: `async fn pay(&self, order: Order) -> Result<Receipt, Refused>`.
+/// // On the client: `status.fault::<Refused>()`.
+/// ```
+///
+/// Each variant has a code, one of `farcall::Code`, and a text in which `{field}` (or `{0}`) stands
+/// for a field. The fields' types are those of messages. `Display` and `Error` are implemented
+/// from the texts, so the enum needs `Debug`; where no variant has a text, the enum's own `Display`
+/// is used and nothing but farcall's own is implemented.
+///
+/// Protocols with a place for it carry the variant and its fields beside the text: JSON-RPC 2.0 in
+/// the error's `data`, rpcx in the reply's metadata under `farcall-fault`, HTTP in the error body.
+/// net/rpc and JSON-RPC 1.0 have only the text: there the fields are read back out of it, as long
+/// as it names each of them once and something stands between them.
+#[proc_macro_derive(Fault, attributes(fault))]
+pub fn fault(input: TokenStream) -> TokenStream {
+    fault::expand(input.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
 /// Makes a trait a service: `Arith` gains `ArithServer` and `ArithClient`.
 ///
 /// ```ignore
@@ -107,6 +137,19 @@ pub fn message(input: TokenStream) -> TokenStream {
 ///
 /// An `async fn` is polled where the bytes arrived and becomes a task once it waits; a plain `fn`
 /// must not wait. A body in the trait is the default of implementations that have none.
+///
+/// # Streams
+///
+/// ```ignore
+/// async fn history(&self, since: Since) -> Result<impl Stream<Item = Result<Line>> + Send>;
+/// async fn upload(&self, lines: Inbound<Line>) -> Result<Summary>;
+/// async fn talk(&self, lines: Inbound<Line>) -> Result<impl Stream<Item = Result<Line>> + Send>;
+/// ```
+///
+/// A stream that is answered with may borrow from `&self` and `cx`; an error in it is the last of
+/// it, and the call's. `Inbound` is the only parameter beside the context. On the client,
+/// `history` and `talk` answer a `StreamCall`, which gives an `Inbound` when it is awaited, and
+/// `upload` an `Upload`; they take any `Stream<Item = Line> + Send + 'static`.
 ///
 /// # On the trait
 ///

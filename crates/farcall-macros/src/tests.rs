@@ -1,6 +1,6 @@
 //! Mistakes get a message of ours; what is right expands to Rust.
 
-use crate::{message, service};
+use crate::{fault, message, service};
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -251,10 +251,80 @@ fn parameters_are_plain() {
 }
 
 #[test]
-fn streaming_is_to_come() {
-    bad_method!({ async fn up(&self, lines: Inbound<Line>) -> Result<()>; } => "streaming methods");
-    bad_method!({ async fn down(&self) -> Result<impl Stream<Item = Result<Line>> + Send>; }
-        => "streaming methods are not built yet");
+fn streams_are_whole() {
+    let down = |answer| {
+        let item: syn::TraitItemFn = syn::parse_quote!(async fn f(&self) -> #answer;);
+        quote!(#item)
+    };
+    let bad = |method: proc_macro2::TokenStream, text| {
+        let item = quote!(trait Room { #method });
+        refused(service::try_expand(quote!(), item), &[text]);
+    };
+    bad(down(quote!(Result<impl Stream<Item = Line> + Send>)), "the items of a stream are results");
+    bad(down(quote!(Result<impl Stream<Item = Result<&str>> + Send>)), "use `String`");
+    bad(down(quote!(Result<impl Stream<Item = Result<Line>>>)), "between threads");
+    bad(down(quote!(Result<impl Stream + Send>)), "or with a stream");
+    bad(down(quote!(Result<impl Iterator<Item = Line>>)), "or with a stream");
+    bad(down(quote!(impl Stream<Item = Result<Line>> + Send)), "write `async fn …`");
+    bad_method!({ fn f(&self) -> Result<impl Stream<Item = Result<Line>> + Send>; }
+        => "write `async fn`");
+    bad_method!({ fn f(&self, lines: Inbound<Line>) -> Result<()>; } => "write `async fn`");
+    bad_method!({ #[method(blocking)] async fn f(&self, lines: Inbound<Line>) -> Result<()>; }
+        => "cannot be `blocking`");
+    bad_method!({ #[method(blocking)] fn f(&self, lines: Inbound<Line>) -> Result<()>; }
+        => "cannot be `blocking`");
+    bad_method!({ async fn f(&self, lines: Inbound) -> Result<()>; } => "`Inbound<Line>`");
+    bad_method!({ async fn f(&self, lines: Inbound<u128>) -> Result<()>; } => "no format carries");
+    bad_method!({ async fn f(&self, lines: Inbound<Line>, to: u8) -> Result<()>; }
+        => "nothing beside it");
+    bad_method!({ async fn f(&self, to: u8, lines: Inbound<Line>) -> Result<()>; }
+        => "nothing beside it");
+    bad_method!({ async fn f(&self, a: Inbound<Line>, b: Inbound<Line>) -> Result<()>; }
+        => "nothing beside it");
+    bad_method!({ async fn f(&self, lines: Inbound<Line>, cx: &Cx) -> Result<()>; }
+        => "right after `&self`");
+    bad_method!({ async fn f(&self, #[field(2)] lines: Inbound<Line>) -> Result<()>; }
+        => "a stream has no number");
+}
+
+#[test]
+fn streams_expand() {
+    let tokens = served(
+        quote!(),
+        quote! {
+            trait Room {
+                async fn history(
+                    &self,
+                    cx: &Cx,
+                    since: Since,
+                ) -> Result<impl Stream<Item = Result<Line>> + Send>;
+                async fn range(&self, from: u64, to: u64)
+                    -> Result<impl futures::Stream<Item = Result<Line, Oops>> + Send, Oops>;
+                async fn upload(&self, lines: farcall::Inbound<Line>) -> Result<Summary>;
+                async fn talk(
+                    &self,
+                    cx: &Cx,
+                    lines: Inbound<Line>,
+                ) -> Result<impl Send + Stream<Item = Result<Line>>>;
+            }
+        },
+    );
+    for part in [
+        "methods . outbound (& HISTORY",
+        "methods . inbound (& UPLOAD",
+        "methods . both (& TALK",
+        "history (& service , & cx , request) . await",
+        "range (& service , request . from , request . to) . await",
+        "talk (& service , & cx , items) . await",
+        "Ok (stream) => out . pump (stream) . await",
+        "pub fn history (& self , since : Since) -> :: farcall :: StreamCall < Since , Line >",
+        "-> :: farcall :: StreamCall < RoomRangeArgs , Line >",
+        "-> :: farcall :: Upload < Summary >",
+        "-> :: farcall :: StreamCall < () , Line >",
+        "impl :: farcall :: Stream < Item = Line > + :: core :: marker :: Send + 'static",
+    ] {
+        assert!(tokens.contains(part), "no `{part}` in {tokens}");
+    }
 }
 
 #[test]
@@ -402,4 +472,35 @@ fn services_expand() {
             trait Nothing {}
         ),
     );
+}
+
+#[test]
+fn errors_that_travel() {
+    macro_rules! bad_fault {
+        ({ $($input:tt)* } => $($text:literal),+) => {
+            refused(fault::expand(quote!($($input)*)), &[$($text),+])
+        };
+    }
+    bad_fault!({ struct E; } => "the variants of an enum");
+    bad_fault!({ enum E<T> { #[fault(NotFound)] A(T) } } => "no type parameters");
+    bad_fault!({ enum E { A } } => "give `A` a code");
+    bad_fault!({ #[fault(NotFound)] enum E { A } } => "stands at the variants");
+    bad_fault!({ enum E { #[fault("text")] A } } => "the code comes first");
+    bad_fault!({ enum E { #[fault(Missing, "text")] A } } => "`Missing` is not a code (known: `C");
+    bad_fault!({ enum E { #[fault(NotFound, "a", "b")] A } } => "all there is to say");
+    bad_fault!({ enum E { #[fault(NotFound)] #[fault(NotFound)] A } } => "given twice");
+    bad_fault!({ enum E { #[fault(NotFound, "{b}")] A { a: u8 } } } => "`{b}` names no field");
+    bad_fault!({ enum E { #[fault(NotFound, "{a:?}")] A { a: u8 } } } => "`{a:?}` names no field");
+    bad_fault!({ enum E { #[fault(NotFound, "a}")] A } } => "without its `{`");
+    bad_fault!({ enum E { #[fault(NotFound, "a")] A, #[fault(NotFound)] B } } => "give this one");
+    let good = quote!(
+        enum E {
+            #[fault(NotFound, "no {a}")]
+            A { a: u8 },
+            #[fault(Aborted, "b")]
+            B,
+        }
+    );
+    let tokens = fault::expand(good).unwrap_or_else(|e| panic!("{e}"));
+    syn::parse2::<syn::File>(tokens.clone()).unwrap_or_else(|e| panic!("{e}: {tokens}"));
 }

@@ -15,14 +15,22 @@ mod conn;
 mod limits;
 pub mod net;
 pub mod server;
+pub mod stream;
 mod target;
 
 pub use address::TlsOptions;
-pub use client::{Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient};
+pub use client::{
+    Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient, Started, StreamCall, Upload,
+};
 #[cfg(feature = "tls")]
 pub use net::tls::{ClientTls, Tls, TlsHandle};
 pub use net::{Identity, Peer, Tcp};
 pub use server::{
-    Bound, Cx, Memory, MethodInfo, Methods, Server, Service, ShutdownHandle, block_on,
+    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, HttpRequest, HttpResponse, IntoPage, Memory,
+    MethodInfo, Methods, Moments, Outcome, Page, Plugin, Server, Service, ShutdownHandle, Token,
+    Verdict, block_on,
 };
+#[cfg(feature = "tower")]
+pub use server::{HttpBody, HttpService};
+pub use stream::{Inbound, Outbound};
 pub use target::{Address, Listen, Target};

@@ -10,8 +10,10 @@ const MOST_BYTES: usize = 0xf000_0000;
 pub(crate) fn sane(mut limits: Limits) -> Limits {
     let one = |limit: &mut usize| *limit = (*limit).max(1);
     one(&mut limits.calls_per_connection);
+    one(&mut limits.connections_per_client);
     one(&mut limits.turn_calls);
     one(&mut limits.turn_bytes);
+    one(&mut limits.stream_bytes);
     limits.message_bytes = limits.message_bytes.min(MOST_BYTES);
     limits.meta_bytes = limits.meta_bytes.min(MOST_BYTES);
     limits.name_bytes = limits.name_bytes.min(MOST_BYTES);

@@ -25,6 +25,6 @@ mod wire;
 
 pub use out::Out;
 pub use wire::{
-    Broken, CallHead, Control, Event, Fed, Head, Mark, Protocol, Reply, ReplyHead, Side, Sniff,
-    Unknown, Wire,
+    Broken, CallHead, Control, End, EndHead, Event, Fed, Head, Item, ItemHead, Mark, OverHttp,
+    Place, Protocol, Reply, ReplyHead, Request, ResponseHead, Side, Sniff, Tunnel, Unknown, Wire,
 };

@@ -1,9 +1,10 @@
 //! The contract between wires and the machine: what a protocol is, what it finds, what it writes.
 
 use crate::{Out, http1, jsonrpc, netrpc, rpcx};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use farcall_core::{
-    Body, Call, Compress, Format, Found, Limits, Meta, Routes, Shape, Status, Str, Ticket,
+    Body, Call, Compress, Format, Found, Limits, Meta, MethodId, Routes, Shape, Status, Str,
+    Streams, Ticket,
 };
 use std::{fmt, time::Duration};
 
@@ -20,6 +21,21 @@ pub trait Protocol: Send + Sync + 'static {
     fn carries_meta(&self) -> bool {
         true
     }
+    /// The name of the metadata that carries a caller's credentials; none where the protocol has no
+    /// place for them.
+    fn auth_key(&self) -> Option<&'static str> {
+        None
+    }
+    /// What stands there for this token.
+    fn auth_value(&self, token: &str) -> String {
+        token.to_owned()
+    }
+    /// What is answered to these first bytes where this protocol is built and not spoken; empty if
+    /// it cannot be said.
+    fn turn_away(&self, first: &[u8], text: &str) -> Vec<u8> {
+        let _ = (first, text);
+        Vec::new()
+    }
     /// The protocol as an option of a target wants it; none if there is no such option.
     fn with_option(&self, key: &str, value: &str) -> Option<&'static dyn Protocol> {
         let _ = (key, value);
@@ -27,10 +43,66 @@ pub trait Protocol: Send + Sync + 'static {
     }
     /// A state machine for one end of one connection.
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire>;
+    /// The client's end of a connection to this place. For protocols that name it to their peer.
+    fn open_to(&self, place: &Place<'_>, limits: &Limits) -> Box<dyn Wire> {
+        let _ = place;
+        self.open(Side::Client, limits)
+    }
+    /// What HTTP's `CONNECT` is answered with where it leads to this protocol: the status and its
+    /// text. None where nobody expects to reach it so.
+    fn connected(&self) -> Option<&'static str> {
+        None
+    }
     /// Whether the client's side is built: targets of a protocol without one are refused by name.
     fn has_client(&self) -> bool {
         true
     }
+    /// Whether calls may be streams, and be given up: such a wire finds and writes items, ends and
+    /// cancels, and keeps windows. Without, streaming methods are refused by name.
+    fn streams(&self) -> bool {
+        false
+    }
+    /// Whether bodies may have this format.
+    fn carries(&self, format: Format) -> bool {
+        format == self.default_format() || self.carries_meta() && format != Format::Gob
+    }
+    /// How many calls one connection may have in flight: for protocols whose answers come in the
+    /// order of the calls, so that one slow call delays all that follow. `None`: as many as
+    /// `Limits::calls_in_flight` says.
+    fn in_flight(&self) -> Option<usize> {
+        None
+    }
+    /// How the protocol goes over HTTP, for targets with `+http`; none if it does not.
+    fn over_http(&self) -> Option<OverHttp> {
+        None
+    }
+}
+
+/// What a client's wire may tell its peer of the target.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// `HOST:PORT` as the target has it; `localhost` for what is no address.
+    pub host: &'a str,
+    /// `?path=…`, where the target has one.
+    pub path: Option<&'a str>,
+}
+
+/// How a protocol goes over HTTP.
+#[derive(Clone, Copy)]
+pub enum OverHttp {
+    /// Each call is a request of its own. This protocol makes them.
+    Requests(&'static dyn Protocol),
+    /// A tunnel: the protocol as it is, behind `CONNECT`.
+    Tunnel(Tunnel),
+}
+
+/// What Go's servers want to be asked before they speak net/rpc or rpcx on a port of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// The path that is asked for unless the target names another.
+    pub path: &'static str,
+    /// The status and its text that must come back: `200 Connected to rpcx`.
+    pub status: &'static str,
 }
 
 /// What a protocol says of a connection's first bytes.
@@ -59,6 +131,15 @@ pub enum Side {
 /// hungry; act on the events; write replies with [`begin`](Wire::begin), the body appended to
 /// [`Out::tail`], and [`end`](Wire::end); then write `out` to the peer. `begin` and `end` come in
 /// pairs, without another `begin`, `feed` or `control` in between.
+///
+/// Streams, where [`Protocol::streams`] says there are any, are told apart by the number of their
+/// call. One is opened by a call; then each side may send items, the client its end
+/// ([`Head::End`], a half-close), the server the end of all: after items [`Head::End`], or a
+/// [`Head::Reply`] where the method answers with one result, or fails before its first item. The
+/// numbers of calls that are open at once are distinct. After a cancel, whoever sent it, neither
+/// side writes for that number any more; what still arrives for it is dropped by the wire or by
+/// the machine, and its window given back. An end with an error may overtake parked bytes, which
+/// are dropped.
 pub trait Wire: Send {
     /// Cuts complete frames from the front of `input`, resolves method names, and appends what it
     /// found to `events`, at most `most` of them. What the protocol answers by itself (heartbeats)
@@ -88,16 +169,35 @@ pub trait Wire: Send {
     /// Go's rpcx server (`server/server.go`), which its clients match on, unless a protocol has
     /// its own.
     fn unknown(&self, found: Found, service: &str, method: &str) -> Status {
-        Status::unimplemented(match found {
-            Found::NoMethod => format!("rpcx: can't find method {method}"),
-            _ => format!("rpcx: can't find service {service}"),
-        })
+        rpcx::unknown(found, service, method)
+    }
+
+    /// How many bytes of items the peer's windows let through now, for the stream and for the
+    /// connection; 0 while something of this stream is parked, and for streams that are over. An
+    /// item is begun only where this is not 0; what of it the window does not take, the wire
+    /// parks, and sends on when the window opens.
+    fn room(&self, seq: u64) -> usize {
+        let _ = seq;
+        0
+    }
+
+    /// How many bytes of this stream wait in the wire for the window. A stream's end without an
+    /// error is written when there are none.
+    fn parked(&self, seq: u64) -> usize {
+        let _ = seq;
+        0
     }
 
     /// Asked after [`feed`](Wire::feed) took input and found nothing: whether what it took is part
     /// of a message that is not complete.
     fn midway(&self) -> bool {
         false
+    }
+
+    /// The peer has said its last: what only the end of the stream completes is found now. On a
+    /// client.
+    fn ended(&mut self, events: &mut Vec<Event>) {
+        let _ = events;
     }
 
     /// Asked after [`feed`](Wire::feed) gave an error: whether the calls that were found before
@@ -124,6 +224,8 @@ pub enum Fed {
     Waiting,
     /// The peer has said its last: close once all that was found is answered and written.
     Closing,
+    /// From here on the connection speaks the protocol of this name: feed again.
+    Became(&'static str),
 }
 
 /// What a wire found in the bytes.
@@ -131,10 +233,70 @@ pub enum Fed {
 pub enum Event {
     /// A call of a method that exists.
     Call(Call),
-    /// A call of a method that does not.
-    Unknown(Unknown),
+    /// A call of a method that does not; in a box, so that it does not make calls longer.
+    Unknown(Box<Unknown>),
     /// An answer to a call of ours.
     Reply(Reply),
+    /// A request that is no call.
+    Request(Box<Request>),
+    /// An item of a stream.
+    Item(Item),
+    /// The peer sends no more on a stream: a client its last item, a server its last word.
+    End(End),
+    /// The peer gave a call up, streaming or not: it is over.
+    Cancel {
+        /// The number of the call.
+        seq: u64,
+    },
+    /// A window opened, or what was parked is gone: of one stream, or of all.
+    Room {
+        /// The number of the call; none for all of them.
+        seq: Option<u64>,
+    },
+}
+
+/// An item of a stream, cut but not decoded.
+#[derive(Debug)]
+pub struct Item {
+    /// The number of the call.
+    pub seq: u64,
+    /// How the body is encoded.
+    pub format: Format,
+    /// How the body is compressed.
+    pub compress: Compress,
+    /// The body.
+    pub body: Body,
+    /// What it took from the window, at least 1: [`Control::Consumed`] gives it back. The wire
+    /// sees to it that a stream never holds more than it granted.
+    pub cost: usize,
+}
+
+/// The end of what the peer sends on a stream.
+#[derive(Debug)]
+pub struct End {
+    /// The number of the call.
+    pub seq: u64,
+    /// The server's failure; `None` for success, and from a client.
+    pub error: Option<Status>,
+    /// What came with the end.
+    pub meta: Meta,
+}
+
+/// A request that is no call: for a page, not for a method.
+#[derive(Debug)]
+pub struct Request {
+    /// How to answer: by [`Head::Response`], or by [`Head::Reply`] with a failure.
+    pub ticket: Ticket,
+    /// Which page.
+    pub to: MethodId,
+    /// `GET`, `POST`, …
+    pub method: Str,
+    /// The path and the query as they came, percent-encoded.
+    pub target: Str,
+    /// The fields, their names in lower case.
+    pub meta: Meta,
+    /// The body.
+    pub body: Bytes,
 }
 
 /// A call whose method is not in the table.
@@ -148,6 +310,10 @@ pub struct Unknown {
     pub service: Str,
     /// The method as the peer wrote it; invalid UTF-8 is replaced.
     pub method: Str,
+    /// Time the caller still waits, counted from the arrival of the frame.
+    pub timeout: Option<Duration>,
+    /// What came beside the body: strangers are told nothing, not even what does not exist.
+    pub meta: Meta,
 }
 
 /// An answer, cut but not decoded.
@@ -174,6 +340,34 @@ pub enum Head<'a> {
     Call(CallHead<'a>),
     /// A reply.
     Reply(ReplyHead<'a>),
+    /// The answer to a request that is no call.
+    Response(ResponseHead<'a>),
+    /// An item of a stream.
+    Item(ItemHead),
+    /// The end of what this side sends on a stream. It has no body.
+    End(EndHead<'a>),
+}
+
+/// The head of an item of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct ItemHead {
+    /// The number of the call.
+    pub seq: u64,
+    /// How the body is encoded: formats whose bodies stand alone.
+    pub format: Format,
+    /// How the body is to be compressed, if it is worth it.
+    pub compress: Compress,
+}
+
+/// The head of a stream's end.
+#[derive(Debug)]
+pub struct EndHead<'a> {
+    /// The number of the call.
+    pub seq: u64,
+    /// The failure; `None` for success, and on the client.
+    pub error: Option<&'a Status>,
+    /// Metadata to send; none on the client.
+    pub meta: &'a [(String, String)],
 }
 
 /// The head of a call of ours.
@@ -197,6 +391,8 @@ pub struct CallHead<'a> {
     pub meta: &'a [(String, String)],
     /// The shape of the argument, for wires that describe types before values.
     pub shape: &'static Shape,
+    /// Which sides are streams. Where the caller's is, there is no body: items follow.
+    pub streams: Streams,
 }
 
 /// The head of a reply.
@@ -215,6 +411,18 @@ pub struct ReplyHead<'a> {
     /// The shape of the result, for wires that describe types before values; none for a failure,
     /// which has no body.
     pub shape: Option<&'static Shape>,
+}
+
+/// The head of the answer to a request that is no call.
+#[derive(Debug)]
+pub struct ResponseHead<'a> {
+    /// The request's ticket.
+    pub ticket: &'a Ticket,
+    /// The status, from 200 to 599.
+    pub status: u16,
+    /// The fields. Those that no field can be, and those that say where the answer ends, are left
+    /// out.
+    pub fields: &'a [(String, String)],
 }
 
 /// An open frame: where it and its body begin in `out.tail()`, and what `end` must know.
@@ -240,6 +448,19 @@ pub enum Control {
         /// What the heartbeat carries.
         token: i64,
     },
+    /// Give a call of ours up, streaming or not. Wires without streams do nothing.
+    Cancel {
+        /// The number of the call.
+        seq: u64,
+    },
+    /// Items were taken by their consumer, or dropped: the window may open again. Also for streams
+    /// that are over.
+    Consumed {
+        /// The number of the call.
+        seq: u64,
+        /// The sum of their [`Item::cost`].
+        cost: usize,
+    },
 }
 
 /// The peer broke the protocol. The connection says so where its protocol can, and closes.
@@ -251,6 +472,16 @@ pub enum Broken {
         /// The first bytes, at most eight.
         first: Vec<u8>,
     },
+    /// The first bytes belong to a protocol that is built and not spoken on this listener.
+    Off {
+        /// Its name.
+        name: &'static str,
+    },
+    /// The first bytes belong to a protocol that is known and not built.
+    NotBuilt {
+        /// Its name.
+        name: &'static str,
+    },
     /// rpcx was broken.
     Rpcx(rpcx::Broken),
     /// net/rpc was broken.
@@ -259,6 +490,13 @@ pub enum Broken {
     Http(http1::Broken),
     /// JSON-RPC was broken.
     JsonRpc(jsonrpc::Broken),
+    /// A protocol that is not built in was broken.
+    Other {
+        /// The protocol's name.
+        protocol: &'static str,
+        /// What was wrong.
+        why: String,
+    },
 }
 
 impl fmt::Display for Broken {
@@ -267,10 +505,13 @@ impl fmt::Display for Broken {
             Broken::NoProtocol { first } => {
                 write!(f, "no protocol spoken here begins with bytes {first:02x?}")
             }
+            Broken::Off { name } => write!(f, "{name} is not spoken on this listener"),
+            Broken::NotBuilt { name } => write!(f, "{name} is known here and not built"),
             Broken::Rpcx(broken) => write!(f, "rpcx: {broken}"),
             Broken::NetRpc(broken) => write!(f, "net/rpc: {broken}"),
             Broken::Http(broken) => write!(f, "http: {broken}"),
             Broken::JsonRpc(broken) => write!(f, "jsonrpc: {broken}"),
+            Broken::Other { protocol, why } => write!(f, "{protocol}: {why}"),
         }
     }
 }

@@ -1,7 +1,12 @@
-//! `json!`: a [`Value`](crate::Value) written as JSON, with expressions where values stand.
+//! A [`Value`](crate::Value) written as JSON, and JSON that says more than JSON can.
 //!
-//! A macro of two walks: one over the items of a list, one over the entries of an object. Each
-//! takes one value off the front and keeps what it has built as expressions.
+//! [`json!`](crate::json!) is a macro of two walks: one over the items of a list, one over the
+//! entries of an object. Each takes one value off the front and keeps what it has built as
+//! expressions. [`exact`] reads values that say their own types.
+
+mod exact;
+
+pub use exact::exact;
 
 /// Builds a [`Value`](crate::Value) from JSON with expressions in it.
 ///

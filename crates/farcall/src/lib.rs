@@ -28,30 +28,76 @@
 //! # }
 //! ```
 //!
+//! Arguments and answers may be streams, over protocols that carry them (so far one's own, see
+//! [`protocol`]):
+//!
+//! ```
+//! use farcall::{Inbound, Result, Stream, stream};
+//!
+//! #[farcall::service]
+//! trait Counter {
+//!     async fn count(&self, to: u64) -> Result<impl Stream<Item = Result<u64>> + Send>;
+//!     async fn sum(&self, numbers: Inbound<u64>) -> Result<u64>;
+//! }
+//!
+//! struct Clerk;
+//! impl Counter for Clerk {
+//!     async fn count(&self, to: u64) -> Result<impl Stream<Item = Result<u64>> + Send> {
+//!         Ok(stream::iter((0..to).map(Ok)))
+//!     }
+//!     async fn sum(&self, mut numbers: Inbound<u64>) -> Result<u64> {
+//!         let mut sum = 0;
+//!         while let Some(number) = numbers.next().await {
+//!             sum += number?;
+//!         }
+//!         Ok(sum)
+//!     }
+//! }
+//!
+//! async fn use_it(counter: CounterClient) -> Result<()> {
+//!     let mut numbers = counter.count(3).await?;
+//!     while let Some(number) = numbers.next().await {
+//!         println!("{}", number?);
+//!     }
+//!     println!("{}", counter.sum(stream::iter([1, 2, 3])).await?);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! A newcomer meets, in this order: [`Message`] and [`service`], [`Server`] and [`Bound`],
-//! [`Client`] and [`Call`], [`Cx`], [`Status`], [`Limits`].
+//! [`Client`] and [`Call`], [`Cx`], [`Status`], [`Limits`], [`Inbound`] and [`StreamCall`].
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+#[doc(hidden)]
+pub mod faults;
 pub mod format;
-mod json;
+pub mod json;
+pub mod protocol;
 
 pub use farcall_core::{
-    Bounds, Code, Compress, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
-    Status, Str, Take, Timestamp, Value, Why,
+    Bounds, Code, Compress, Cors, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
+    Status, Str, Take, Timestamp, TypedFault, Value, Why,
 };
-pub use farcall_macros::{Message, service};
+pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
-    Address, Bound, Call, CallMeta, Client, ClientBuilder, Cx, Identity, Listen, Memory,
-    MethodInfo, Methods, Oneway, Over, Peer, Server, Service, ServiceClient, ShutdownHandle,
-    Target, Tcp, TlsOptions,
+    Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
+    Deny, HttpRequest, HttpResponse, Identity, Inbound, IntoPage, Listen, Memory, MethodInfo,
+    Methods, Moments, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Server, Service,
+    ServiceClient, ShutdownHandle, Started, StreamCall, Target, Tcp, TlsOptions, Token, Upload,
+    Verdict, stream,
 };
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};
+pub use futures_core::Stream;
+
+#[cfg(feature = "tower")]
+pub use farcall_runtime::{HttpBody, HttpService};
 
 /// What the macros expand to. Not part of the stable API.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::faults;
     pub use farcall_core::*;
     pub use farcall_runtime::block_on;
     pub use std::sync::Arc;

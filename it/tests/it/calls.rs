@@ -43,6 +43,8 @@ fn leaf() -> Tree {
 async fn bodies_of_every_size() -> Result<()> {
     let (_running, clients) = clients().await;
     for client in clients {
+        // Unoptimised and beside other tests, the largest take their time.
+        let client = client.deadline(Duration::from_secs(60));
         for format in [Format::Raw, Format::MsgPack, Format::Protobuf, Format::Json] {
             for compress in [Compress::None, Compress::Gzip] {
                 let client = client.clone().format(format).compress(compress);

@@ -140,6 +140,14 @@ async fn the_list_is_there_when_asked_for() {
     let page = http.call("GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n").await;
     assert_eq!(page.status, 200);
     assert!(page.body.contains("curl -d null http://127.0.0.1:1/Probe/Mul\n"), "{}", page.body);
+    // And so may those who were wrong be told.
+    for (path, hint) in
+        [("/probe/mul", "; /Probe/Mul is there"), ("/Probe/X", "; GET / lists what there is")]
+    {
+        let answer = http.call(&post(path, "", "")).await;
+        assert_eq!(answer.status, 404);
+        assert!(answer.body.contains(hint), "{answer:?}");
+    }
 }
 
 #[tokio::test]
@@ -301,6 +309,7 @@ async fn curl_calls() {
     let url = |path: &str| format!("{}{path}", running.url.replace("rpcx://", "http://"));
     let big = "x".repeat(120_000);
     let mul = url("/Probe/Mul");
+    let posted = r#"{"method":"Probe.Mul","params":[{"A":6,"B":7}],"id":1}"#;
     for (args, expected) in [
         (&["-d", MUL, &mul][..], "{\"C\":42} 200"),
         (&["-d", MUL, &mul, "-d", MUL, &mul], "{\"C\":42} 200{\"C\":42} 200"),
@@ -314,6 +323,11 @@ async fn curl_calls() {
         (&["-d", &big, &mul], " 413"),
         (&["-H", "Expect:", "-d", &big, &mul], " 413"),
         (&["-d", "{}", &url("/Probe/Nope")], " 404"),
+        (
+            &["--data", posted, &url("/jsonrpc")],
+            "{\"id\":1,\"result\":{\"C\":42},\"error\":null}\n 200",
+        ),
+        (&["-X", "CONNECT", "--request-target", "/nowhere", &mul], " 405"),
         (&["--http2-prior-knowledge", "-d", MUL, &mul], "000"),
         (&["--http2", "-d", MUL, &mul], "{\"C\":42} 200"),
     ] {

@@ -1,7 +1,7 @@
 //! How a server is built, bound, and ended.
 
-use farcall::{Code, Limits, Result, Server};
-use farcall_it::services::{Args, ProbeClient, ProbeServer, Prober, Running, probe};
+use farcall::{Client, Code, Limits, Result, Server, Status, json};
+use farcall_it::services::{Args, ProbeClient, ProbeServer, Prober, Reply, Running, probe};
 use std::time::Duration;
 
 #[tokio::test]
@@ -67,5 +67,31 @@ async fn draining_has_a_limit() -> Result<()> {
     let status = (&mut running.task).await.expect("no panic").expect_err("still busy");
     assert!(status.text().contains("Limits::drain_time"), "{status}");
     call.abort();
+    Ok(())
+}
+
+#[tokio::test]
+async fn functions_and_closures_are_methods() -> Result<()> {
+    async fn double(n: i64) -> Result<i64> {
+        n.checked_mul(2).ok_or_else(|| Status::out_of_range("too large to double"))
+    }
+    let factor = 5;
+    let server = probe(Limits::default()).func("Probe", "Double", double).func(
+        "Extra",
+        "Times",
+        move |args: Args| async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Ok(Reply { c: args.a * args.b * factor })
+        },
+    );
+    let client = Client::over(server.memory());
+    assert_eq!(client.call("Probe.Double", json!(21)).await?, json!(42));
+    let status = client.call("Probe.Double", json!(i64::MAX)).await.expect_err("too large");
+    assert_eq!(status.text(), "too large to double");
+    let reply: Reply = client.call_as("Extra.Times", Args { a: 2, b: 3 }).await?;
+    assert_eq!(reply.c, 30);
+    let twice = Server::new().func("A", "b", double).func("A", "b", double);
+    let status = twice.listen("tcp://127.0.0.1:0").await.expect_err("twice");
+    assert!(status.text().contains("A.b is registered twice"), "{status}");
     Ok(())
 }

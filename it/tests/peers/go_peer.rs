@@ -1,5 +1,6 @@
-//! The real Go peers, as child processes.
+//! The real peers, as child processes.
 
+use farcall_it::services::Running;
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -21,7 +22,52 @@ pub(crate) fn named(name: &str) -> PathBuf {
     program
 }
 
-/// A Go server that runs until it is dropped.
+/// Says which peer a test meets.
+pub(crate) fn introduce(name: &str) {
+    let said = Command::new(named(name)).arg("versions").output().expect("the peer runs");
+    let text = String::from_utf8_lossy(&said.stdout).trim().replace('\n', ", ");
+    println!("{name}: {text}");
+}
+
+/// Runs the cases of a peer's client against our example services; `flags` come after `client
+/// FLAG ADDRESS`, where `to` is the flag. All must pass but those `excepted`, whole lines of the
+/// report, and there must be `at_least` so many.
+pub(crate) async fn calls_us(
+    name: &str,
+    to: &str,
+    flags: &[&str],
+    excepted: &[&str],
+    at_least: usize,
+) {
+    farcall_cli::services::expect_panics();
+    let running = Running::start(farcall_cli::services::all(1)).await;
+    calls(name, running.url.trim_start_matches("rpcx://"), to, flags, excepted, at_least).await;
+}
+
+/// The same against any server, at `HOST:PORT`.
+pub(crate) async fn calls(
+    name: &str,
+    address: &str,
+    to: &str,
+    flags: &[&str],
+    excepted: &[&str],
+    at_least: usize,
+) {
+    introduce(name);
+    let mut client = tokio::process::Command::new(named(name));
+    client.args(["client", to, address]).args(flags);
+    let output = client.output().await.expect("the client runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let failed: Vec<_> =
+        text.lines().filter(|line| line.starts_with("FAIL") && !excepted.contains(line)).collect();
+    assert!(failed.is_empty(), "{name} {flags:?}\n{}", failed.join("\n"));
+    let passed = text.lines().filter(|line| line.starts_with("PASS")).count();
+    println!("{name} {}: {passed} cases passed", flags.join(" "));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(passed >= at_least, "{name} {flags:?}: {passed} of {at_least} cases passed\n{said}");
+}
+
+/// A server of a peer's that runs until it is dropped.
 pub(crate) struct GoServer {
     child: Child,
     /// `rpcx://127.0.0.1:PORT`
@@ -36,13 +82,19 @@ impl GoServer {
 
     /// Starts another peer's, with more flags, to be called by this protocol.
     pub(crate) fn of(program: &Path, flags: &[&str], protocol: &str) -> GoServer {
+        let common = ["-addr", "127.0.0.1:0", "-until-stdin-closes"];
+        GoServer::with(program, &[&common[..], flags].concat(), protocol)
+    }
+
+    /// Starts another peer's with these flags alone; it must take a free port.
+    pub(crate) fn with(program: &Path, flags: &[&str], protocol: &str) -> GoServer {
         let mut child = Command::new(program)
-            .args(["server", "-addr", "127.0.0.1:0", "-until-stdin-closes"])
+            .arg("server")
             .args(flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the Go server starts");
+            .expect("the server starts");
         let stdout = child.stdout.take().expect("piped");
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).expect("its first line");

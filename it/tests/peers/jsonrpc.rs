@@ -1,16 +1,14 @@
 //! JSON-RPC against Go's own `net/rpc/jsonrpc`, both ways. It speaks 1.0; the cases of 2.0 are
 //! written to the socket by the same program.
 
-use crate::go_peer::{GoServer, named};
+use crate::go_peer::{GoServer, calls_us, named};
 use farcall::{Client, Code, Origin, Result, json};
 use farcall_cli::{
     kinds::Kinds,
     message581::BenchmarkMessage,
     services::{Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, SleepArgs},
 };
-use farcall_it::services::Running;
 use std::time::Duration;
-use tokio::process::Command;
 
 /// What Go refuses and farcall reads: integers in quotes, as other dialects of JSON write those
 /// that do not fit a float.
@@ -18,18 +16,7 @@ pub(crate) const LENIENT: &str = "FAIL error/json/string-for-int: no error";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn go_calls_us_in_every_case() {
-    let running = Running::start(farcall_cli::services::all(1)).await;
-    let address = running.url.trim_start_matches("rpcx://");
-    let args = ["client", "-addr", address, "-codec", "json"];
-    let run = Command::new(named("netrpc-peer")).args(args).output();
-    let output = run.await.expect("the Go client runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let failed = text.lines().filter(|line| line.starts_with("FAIL") && *line != LENIENT);
-    let failed: Vec<_> = failed.collect();
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
-    let passed = text.lines().filter(|line| line.starts_with("PASS")).count();
-    println!("Go's net/rpc/jsonrpc called farcall: {passed} cases passed");
-    assert!(passed >= 86, "the cases have shrunk: {passed}");
+    calls_us("netrpc-peer", "-addr", &["-codec", "json", "-timeout", "25s"], &[LENIENT], 86).await;
 }
 
 fn go() -> (GoServer, String) {

@@ -1,10 +1,18 @@
 //! The integration tests against real peers that nobody here wrote. `cargo xtask peers` builds the
 //! peers and runs these; a missing peer is a failure.
 
+mod browser;
 mod codec;
 mod go_calls_us;
 mod go_peer;
+mod gob;
+mod guide;
+mod http;
 mod jsonrpc;
+mod jsonrpc2;
 mod netrpc;
+mod plain;
 mod secure;
+mod tower;
 mod we_call_go;
+mod web;

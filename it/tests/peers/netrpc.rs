@@ -1,40 +1,48 @@
 //! Go's standard library, `net/rpc` with gob: its client against our server, and ours against its.
 
-use crate::go_peer::{GoServer, named};
+use crate::go_peer::{GoServer, calls_us, named};
 use bytes::Bytes;
-use farcall::{Client, Code, Origin, Result, json};
+use farcall::{Client, Code, Format, Origin, Result, Timestamp, Value, json};
 use farcall_cli::{
     kinds::Kinds,
     message581::BenchmarkMessage,
     services::{Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, Quotient, SleepArgs},
 };
 use farcall_it::services::Running;
-use std::time::Duration;
-use tokio::process::Command;
+use std::{process::Stdio, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
 fn go_server() -> GoServer {
     GoServer::of(&named("netrpc-peer"), &["-codec", "gob"], "netrpc")
 }
 
+/// Behind `CONNECT`, as `rpc.HandleHTTP` serves it.
+fn go_http_server() -> GoServer {
+    GoServer::of(&named("netrpc-peer"), &["-codec", "gob", "-http"], "netrpc+http")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_of_the_matrix() {
-    farcall_cli::services::expect_panics();
-    let running = Running::start(farcall_cli::services::all(1)).await;
-    let address = running.url.trim_start_matches("rpcx://");
-    let flags = ["client", "-addr", address, "-codec", "gob"];
-    let run = Command::new(named("netrpc-peer")).args(flags).output();
-    let output = run.await.expect("the Go client runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let failed: Vec<_> = text.lines().filter(|line| line.starts_with("FAIL")).collect();
-    assert!(failed.is_empty() && output.status.success(), "{}", failed.join("\n"));
-    let passed = text.lines().filter(|line| line.starts_with("PASS")).count();
-    println!("Go's net/rpc called farcall: {passed} cases passed");
-    assert!(passed >= 74, "the matrix has shrunk: {passed} cases");
+    calls_us("netrpc-peer", "-addr", &["-codec", "gob", "-timeout", "25s"], &[], 75).await;
+}
+
+/// Behind `CONNECT`, as `rpc.DialHTTP` asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_case_behind_connect() {
+    let flags = ["-codec", "gob", "-timeout", "25s", "-http"];
+    calls_us("netrpc-peer", "-addr", &flags, &[], 80).await;
 }
 
 #[tokio::test]
 async fn calls_with_every_kind_of_value() -> Result<()> {
-    let go = go_server();
+    every_kind_of(go_server()).await?;
+    every_kind_of(go_http_server()).await
+}
+
+async fn every_kind_of(go: GoServer) -> Result<()> {
     let client = Client::connect(&go.url).await?;
     let arith = ArithClient::from_client(client.clone());
     let echo = EchoClient::from_client(client.clone());
@@ -66,9 +74,54 @@ async fn calls_with_every_kind_of_value() -> Result<()> {
     Ok(())
 }
 
+/// Arguments built from JSON alone: Go refuses a number of the wrong kind, so these are right.
+#[tokio::test]
+async fn values_that_say_their_types() -> Result<()> {
+    let go = go_server();
+    let client = Client::connect(&go.url).await?;
+    let argument = json!({
+        "U8": {"$uint": 8},
+        "U64": {"$uint": u64::MAX},
+        "I64": (-7),
+        "F64": {"$float": 1},
+        "Blob": {"$bytes": "00ff"},
+        "Map": {"$map": {"one": 1, "two": 2}},
+        "ByID": {"$map": [[1, {"X": 7, "Y": "seven"}]]},
+        "At": {"$time": "2023-11-14T22:13:20.5Z"},
+        "Kids": [{"X": 1}, {"Y": "y"}],
+    });
+    let reply = client.call("Echo.Kinds", json::exact(Format::Gob, argument)?).await?;
+    let text = reply.to_string();
+    let at = Timestamp { seconds: 1_700_000_000, nanos: 500_000_000 };
+    for (key, want) in [
+        ("U8", json!(8)),
+        ("U64", json!(u64::MAX)),
+        ("I64", json!(-7)),
+        ("F64", json!(1.0)),
+        ("Blob", Value::Bytes(vec![0, 255])),
+        ("At", json!(at)),
+    ] {
+        assert_eq!(reply.get(key), Some(&want), "{key}: {text}");
+    }
+    for map in ["Map", "ByID"] {
+        let back = reply.get(map).map(Value::to_string).unwrap_or_default();
+        let want = if map == "Map" { "\"two\":2" } else { "\"1\":{\"X\":7,\"Y\":\"seven\"}" };
+        assert!(back.contains(want), "{map}: {text}");
+    }
+    assert_eq!(reply.get("Kids").and_then(|kids| kids.at(1)?.get("Y")), Some(&json!("y")));
+    // Without a word on its type a whole number is an int, which a uint of Go's does not take.
+    let status = client.call("Echo.Kinds", json!({"U8": 8})).await.expect_err("an int");
+    assert!(status.text().starts_with("gob: "), "{status}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn failures_cost_their_call_alone() -> Result<()> {
-    let go = go_server();
+    failures_of(go_server()).await?;
+    failures_of(go_http_server()).await
+}
+
+async fn failures_of(go: GoServer) -> Result<()> {
     let client = Client::connect(&go.url).await?;
     let arith = ArithClient::from_client(client.clone());
     let echo = EchoClient::from_client(client.clone());
@@ -98,7 +151,11 @@ async fn failures_cost_their_call_alone() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_callers_on_one_connection() -> Result<()> {
-    let go = go_server();
+    many_callers_of(go_server()).await?;
+    many_callers_of(go_http_server()).await
+}
+
+async fn many_callers_of(go: GoServer) -> Result<()> {
     let client = Client::connect(&go.url).await?;
     let (arith, echo) = (ArithClient::from_client(client.clone()), EchoClient::from_client(client));
     let callers = (0..64i64).map(|caller| {
@@ -115,6 +172,65 @@ async fn many_callers_on_one_connection() -> Result<()> {
     let callers: Vec<_> = callers.collect();
     for caller in callers {
         caller.await.expect("no panic")?;
+    }
+    Ok(())
+}
+
+/// A server that is told to stop answers what has begun, and Go's client sees its orderly end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drained_server_shuts_gos_clients_down() {
+    for codec in ["gob", "json"] {
+        let running = Running::start(farcall_cli::services::all(1)).await;
+        let address = running.url.trim_start_matches("rpcx://");
+        let mut client = Command::new(named("netrpc-peer"))
+            .args(["drain", "-addr", address, "-codec", codec])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the client starts");
+        let mut lines = BufReader::new(client.stdout.take().expect("piped")).lines();
+        assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("called"));
+        running.stop();
+        let last = lines.next_line().await.expect("a line");
+        let expected = "answered 50, then: Arith.Mul: connection is shut down";
+        assert_eq!(last.as_deref(), Some(expected), "{codec}");
+        assert!(client.wait().await.expect("it ends").success());
+    }
+}
+
+/// Go's server dies with calls in flight: each is told so, and the next one finds its successor.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gos_server_dies_and_another_takes_its_place() -> Result<()> {
+    for (codec, scheme, option) in [("gob", "netrpc", ""), ("json", "jsonrpc", "?version=1")] {
+        let go = GoServer::of(&named("netrpc-peer"), &["-codec", codec], scheme);
+        let address = go.url.split("://").nth(1).expect("an address").to_owned();
+        let client = Client::connect(&format!("{}{option}", go.url)).await?;
+        let (arith, echo) =
+            (ArithClient::from_client(client.clone()), EchoClient::from_client(client));
+        let slow = (0..20).map(|_| {
+            let echo = echo.clone();
+            tokio::spawn(async move { echo.sleep(SleepArgs { ms: 60_000 }).await })
+        });
+        let slow: Vec<_> = slow.collect();
+        // Behind them on the connection: they have been sent.
+        tokio::task::yield_now().await;
+        assert_eq!(arith.mul(Args { a: 6, b: 7 }).await?.c, 42);
+        drop(go);
+        for call in slow {
+            let status = call.await.expect("no panic").expect_err("its server is gone");
+            assert_eq!(status.code(), Code::Unavailable, "{status}");
+        }
+        let flags = ["-addr", &address, "-until-stdin-closes", "-codec", codec];
+        let _go = GoServer::with(&named("netrpc-peer"), &flags, scheme);
+        let mut again = arith.mul(Args { a: 6, b: 7 }).await;
+        for _ in 0..200 {
+            if again.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+            again = arith.mul(Args { a: 6, b: 7 }).await;
+        }
+        assert_eq!(again?.c, 42, "{codec}");
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ mod tally;
 use crate::{
     DONE, FAILED, INTERRUPTED,
     args::{self, Payload},
-    call::{parse, path, read, said},
+    call::{exact, parse, path, read, said},
     message581::BenchmarkMessage,
     output::{self, Table},
     runtime,
@@ -73,6 +73,8 @@ struct Plan {
     work: Work,
     codec: Format,
     load: Load,
+    /// A connection is one call's at a time.
+    in_order: bool,
 }
 
 /// What the calls carry.
@@ -107,6 +109,7 @@ impl Plan {
         // Typed calls measure the library, so they go as it does by default.
         let default = match typed {
             Some(_) => target.protocol.default_format(),
+            None if target.protocol.default_format() == Format::Gob => Format::Gob,
             None => Format::Json,
         };
         let codec = args.codec.unwrap_or(default);
@@ -118,22 +121,36 @@ impl Plan {
                             /Echo/Echo"
                     .to_owned());
             }
-            (None, codec) => Work::Dynamic(parse(&read(args.argument.as_deref(), codec)?)?),
+            (None, codec) => {
+                let value = parse(&read(args.argument.as_deref(), codec)?)?;
+                Work::Dynamic(exact(codec, value)?)
+            }
         };
         let until = match (args.calls, args.duration) {
             (None, None) => Some(DURATION),
             (_, duration) => duration,
         };
         let load = Load { callers: args.callers, calls: args.calls, until, rate: args.rate };
-        Ok(Plan { name: format!("{service}.{method}"), work, codec, load })
+        let in_order = target.protocol.in_flight().is_some();
+        Ok(Plan { name: format!("{service}.{method}"), work, codec, load, in_order })
+    }
+
+    /// Connections at most: one for every caller, where it takes one to call.
+    fn connections(&self, args: &args::Bench) -> usize {
+        if self.in_order { args.connections.max(args.callers) } else { args.connections }
     }
 
     async fn carry_out(&self, args: &args::Bench) -> Result<Measured, Status> {
-        let mut clients = Vec::with_capacity(args.connections);
-        for _ in 0..args.connections {
+        // Where a connection is one call's at a time, one client opens them as they are needed.
+        let count = if self.in_order { 1 } else { args.connections };
+        let mut clients = Vec::with_capacity(count);
+        for _ in 0..count {
             let limits = Limits { call_time: Some(args.deadline), ..Limits::default() };
             let builder = ClientBuilder::<Client>::new(&args.target).limits(limits);
-            let builder = args.secure.apply(builder);
+            let mut builder = args.secure.apply(builder);
+            if self.in_order {
+                builder = builder.connections(self.connections(args));
+            }
             clients.push(builder.format(self.codec).compress(args.compress).build().await?);
         }
         let warm = args.warmup.map(|time| Load { calls: None, until: Some(time), ..self.load });
@@ -207,7 +224,7 @@ impl Plan {
             "codec": self.codec.name(),
             "compress": args.compress.to_string(),
             "callers": args.callers,
-            "connections": args.connections,
+            "connections": self.connections(args),
             "rate": args.rate,
             "calls": tally.good(),
             "failed": tally.failed(),
@@ -237,7 +254,7 @@ impl Plan {
             self.name,
             self.codec,
             many(args.callers, "caller"),
-            many(args.connections, "connection"),
+            many(self.connections(args), "connection"),
         )));
         let mut table = Table::new(&["calls", &tally.good().to_string()]);
         let mut row = |name: &str, text: String| table.row(vec![name.to_owned(), text]);

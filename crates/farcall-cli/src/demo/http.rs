@@ -1,7 +1,8 @@
 //! The stops that are made over HTTP, by hand: what `curl` would send, and what it would show.
 
 use super::Report;
-use farcall::{Format, Value, format::decode_from};
+use crate::services::{Args, ArithClient};
+use farcall::{Client, Format, Value, format::decode_from};
 use std::{io, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -20,6 +21,10 @@ pub(super) async fn tour(place: &str, report: &mut Report) {
     report.time("a pipeline", over(), pipeline(place)).await;
     report.time("the list of services", over(), list(place)).await;
     report.time("two lengths", over(), ambiguous(place)).await;
+    report.time("posted JSON-RPC", "http+tcp jsonrpc".to_owned(), posted(place)).await;
+    report.time("rpcx's gateway", "http+tcp rpcx".to_owned(), gateway(place)).await;
+    report.time("CONNECT", "http+tcp netrpc".to_owned(), connect(place)).await;
+    report.time("pages", over(), pages(place)).await;
 }
 
 /// A call, and another on the same connection.
@@ -91,6 +96,72 @@ async fn ambiguous(place: &str) -> Seen {
         (400, Err(_)) => Ok("refused, and the connection closed".to_owned()),
         _ => Err(format!("{status} {text}")),
     }
+}
+
+/// A call of 1.0 as `curl` posts it, a batch of 2.0 and a notification.
+async fn posted(place: &str) -> Seen {
+    let mut peer = Peer::connect(place).await?;
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let hello = r#"{"method":"HelloService.SayHello","params":["x"],"id":1}"#;
+    peer.send(&post("/jsonrpc", form, hello)).await?;
+    let (status, body) = peer.answer().await?;
+    expect((status, body.trim_end().to_owned()), 200, HELLO)?;
+    let mul = r#"{"jsonrpc":"2.0","method":"Arith.Mul","params":{"A":6,"B":7},"id":2}"#;
+    let notice = r#"{"jsonrpc":"2.0","method":"Arith.Mul","params":{"A":6,"B":7}}"#;
+    peer.send(&post("/jsonrpc", "", &format!("[{mul},{notice}]"))).await?;
+    let (status, body) = peer.answer().await?;
+    let answer = r#"[{"jsonrpc":"2.0","result":{"C":42},"id":2}]"#;
+    expect((status, body.trim_end().to_owned()), 200, answer)?;
+    peer.send(&post("/jsonrpc", "", notice)).await?;
+    expect(peer.answer().await?, 204, "")?;
+    Ok("1.0, a batch of 2.0, and a notification answered by 204".to_owned())
+}
+
+const HELLO: &str = r#"{"id":1,"result":"Hello World:x","error":null}"#;
+
+async fn gateway(place: &str) -> Seen {
+    let mut peer = Peer::connect(place).await?;
+    let fields = "X-RPCX-ServiceMethod: Mul\r\nX-RPCX-SerializeType: 1\r\n";
+    peer.send(&post("/Arith", fields, r#"{"A":6,"B":7}"#)).await?;
+    expect(peer.answer().await?, 200, r#"{"C":42}"#)?;
+    let body = r#"{"method":"Arith.Mul","params":{"A":6,"B":7},"id":1}"#;
+    peer.send(&post("/", "X-JSONRPC-2.0: true\r\n", body)).await?;
+    let (status, body) = peer.answer().await?;
+    let answer = r#"{"jsonrpc":"2.0","result":{"C":42},"id":1}"#;
+    expect((status, body.trim_end().to_owned()), 200, answer)?;
+    Ok("X-RPCX-* and X-JSONRPC-2.0 gave {\"C\":42}".to_owned())
+}
+
+/// Go's way to net/rpc through HTTP: its exact words, and then a call in gob.
+async fn connect(place: &str) -> Seen {
+    let mut peer = Peer::connect(place).await?;
+    peer.send("CONNECT /_goRPC_ HTTP/1.0\n\n").await?;
+    let mut said = vec![0; CONNECTED.len()];
+    let read = timeout(Duration::from_secs(10), peer.0.read_exact(&mut said)).await;
+    read.map_err(|_| "no answer in 10 s".to_owned())?.map_err(|error| error.to_string())?;
+    if said != CONNECTED.as_bytes() {
+        return Err(String::from_utf8_lossy(&said).into_owned());
+    }
+    let client = Client::over_as("netrpc", peer.0.into_inner()).map_err(|e| e.to_string())?;
+    let reply = ArithClient::from_client(client).mul(Args { a: 6, b: 7 }).await;
+    match reply.map_err(|error| error.to_string())?.c {
+        42 => Ok(CONNECTED.trim_end().to_owned()),
+        other => Err(format!("6 times 7 gave {other}")),
+    }
+}
+
+const CONNECTED: &str = "HTTP/1.0 200 Connected to Go RPC\n\n";
+
+async fn pages(place: &str) -> Seen {
+    let mut peer = Peer::connect(place).await?;
+    for (path, part) in [("/debug/rpc", "Service Arith"), ("/healthz", "ok\n")] {
+        peer.send(&format!("GET {path} HTTP/1.1\r\nHost: {place}\r\n\r\n")).await?;
+        let (status, page) = peer.answer().await?;
+        if status != 200 || !page.contains(part) {
+            return Err(format!("GET {path} gave {status} {page}"));
+        }
+    }
+    Ok("net/rpc's /debug/rpc, and /healthz".to_owned())
 }
 
 fn post(path: &str, fields: &str, body: &str) -> String {

@@ -43,7 +43,7 @@ pub(crate) fn run(args: args::Demo) -> u8 {
 async fn demo(args: &args::Demo) -> Result<u8> {
     let noted = Arc::new(AtomicI64::new(0));
     let notes = || NotesServer::new(Notebook(Arc::clone(&noted)));
-    let server = || services::all(1).add(notes()).list_services();
+    let server = || services::all(1).add(notes()).list_services().debug_rpc().health();
     let folder = places::Folder::new()?;
     let bound = places::bind(server(), &folder).await?;
     let mut urls = places::urls(&bound, None);
@@ -82,8 +82,7 @@ async fn tour(urls: &[(String, String)], noted: &AtomicI64, report: &mut Report)
         let carries_meta = client.target().protocol.carries_meta();
         for codec in ["json", "msgpack", "protobuf", "raw", "gob"] {
             let Some(format) = Format::from_name(codec) else { continue };
-            let default = client.target().protocol.default_format();
-            if format != default && (!carries_meta || format == Format::Gob) {
+            if !client.target().protocol.carries(format) {
                 continue;
             }
             for compress in [farcall::Compress::None, farcall::Compress::Gzip] {
@@ -110,7 +109,7 @@ async fn tour(urls: &[(String, String)], noted: &AtomicI64, report: &mut Report)
             report.time(stop.name(), way.clone(), visit).await;
         }
     }
-    // The same port answers HTTP; nobody here calls it yet but by hand.
+    // What `curl` would send, and what no client of ours would.
     if let Some(place) = urls.iter().find_map(|(_, url)| url.strip_prefix("rpcx+tcp://")) {
         http::tour(place, report).await;
     }
@@ -230,6 +229,7 @@ Still serving. Try, in another terminal:
   farcall call {url}/Echo/Meta --meta tenant=blue -v
   farcall call {url}/Arith/Divide '{{\"A\": 1}}'
   farcall call {json}/Arith/Mul '{{\"A\": 6, \"B\": 7}}'
+  farcall call {http}/Arith/Mul '{{\"A\": 6, \"B\": 7}}'
   farcall bench {url}/Arith/Mul
   curl -d '{{\"A\": 6, \"B\": 7}}' {http}/Arith/Mul
   curl {http}

@@ -74,7 +74,8 @@ pub(super) fn urls(bound: &Bound, trusted: Option<&Path>) -> Vec<(String, String
         }
         Some((format!("{way}{option}"), url))
     };
-    let protocols = [("rpcx", ""), ("netrpc", ""), ("jsonrpc", ""), ("jsonrpc", "?version=1")];
+    let protocols =
+        [("rpcx", ""), ("netrpc", ""), ("jsonrpc", ""), ("jsonrpc", "?version=1"), ("http", "")];
     let ways = protocols.iter().flat_map(|(protocol, option)| {
         addresses.iter().filter_map(move |address| over(protocol, option, address))
     });

@@ -52,7 +52,28 @@ fn call(service: &Service, method: &Method) -> TokenStream {
         several => quote!(#request { #(#several),* }),
     };
     let at = Span::call_site().located_at(method.ident.span());
-    let send = quote_spanned!(at=> self.client.method(&#info, #value));
+    let (takes, way, value, answer) = match (&method.inbound, method.outbound) {
+        (None, false) => {
+            (quote!(), quote!(method), value, quote!(::farcall::Call<#request, #reply>))
+        }
+        (None, true) => (
+            quote!(),
+            quote!(method_stream),
+            value,
+            quote!(::farcall::StreamCall<#request, #reply>),
+        ),
+        (Some(items), outbound) => {
+            let takes = quote! {
+                , items: impl ::farcall::Stream<Item = #items> + ::core::marker::Send + 'static
+            };
+            let (way, answer) = match outbound {
+                true => (quote!(method_talk), quote!(::farcall::StreamCall<(), #reply>)),
+                false => (quote!(method_upload), quote!(::farcall::Upload<#reply>)),
+            };
+            (takes, way, quote!(items), answer)
+        }
+    };
+    let send = quote_spanned!(at=> self.client.#way(&#info, #value));
     let doc = format!("Calls `{}` of `{}`.", method.name, service.name);
     let gap = (!docs.is_empty()).then(|| quote!(#[doc = ""]));
     quote! {
@@ -61,7 +82,7 @@ fn call(service: &Service, method: &Method) -> TokenStream {
         #(#docs)*
         #gap
         #[doc = #doc]
-        pub fn #client(&self #(, #names: #types)*) -> ::farcall::Call<#request, #reply> {
+        pub fn #client(&self #(, #names: #types)* #takes) -> #answer {
             #send
         }
     }

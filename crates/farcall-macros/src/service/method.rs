@@ -1,5 +1,6 @@
 //! One method of a service, read and checked.
 
+use super::streams;
 use crate::{
     attrs::{Errors, FieldAttrs, MethodAttrs, Place},
     names, types,
@@ -66,8 +67,12 @@ pub(super) struct Method {
     pub(super) params: Vec<Param>,
     /// `Result<Reply>`, as written.
     pub(super) output: Type,
-    /// `Reply`.
+    /// `Reply`; of a stream, its items.
     pub(super) reply: Type,
+    /// It answers with a stream.
+    pub(super) outbound: bool,
+    /// The items of the stream it takes in place of an argument.
+    pub(super) inbound: Option<Type>,
     pub(super) run: Run,
     pub(super) idempotent: bool,
     pub(super) spawn: bool,
@@ -87,7 +92,7 @@ impl Method {
         refuse_modifiers(sig, &mut errors);
         errors.take(receiver(sig));
         let attrs = errors.take(MethodAttrs::read(&item.attrs)).unwrap_or_default();
-        let (cx, params) = params(sig, &mut errors);
+        let Params { cx, params, inbound } = params(sig, &mut errors);
         let output = errors.take(output(sig));
 
         let plain = names::plain(&sig.ident);
@@ -103,6 +108,10 @@ impl Method {
             (false, true) => Run::Blocking,
             (false, false) => Run::Direct,
         };
+        let streams = inbound.is_some() || output.as_ref().is_some_and(|o| o.stream);
+        if streams {
+            streams::check_run(sig, &attrs, &mut errors);
+        }
         if let (Some(span), false) = (attrs.spawn, sig.asyncness.is_some()) {
             errors.at(
                 span,
@@ -124,7 +133,7 @@ impl Method {
             );
         }
         errors.finish()?;
-        let (Some((output, reply)), Some(client)) = (output, client) else {
+        let (Some(Output { output, reply, stream }), Some(client)) = (output, client) else {
             return Err(Error::new(sig.ident.span(), "this method could not be read"));
         };
         let find = |name: &'static str| {
@@ -140,6 +149,8 @@ impl Method {
             cx,
             output,
             reply,
+            outbound: stream,
+            inbound,
             run,
             idempotent: attrs.idempotent,
             spawn: attrs.spawn.is_some(),
@@ -217,8 +228,20 @@ fn receiver(sig: &Signature) -> Result<()> {
     }
 }
 
-fn params(sig: &Signature, errors: &mut Errors) -> (bool, Vec<Param>) {
-    let (mut cx, mut params) = (false, Vec::<Param>::new());
+/// What a method takes.
+struct Params {
+    cx: bool,
+    params: Vec<Param>,
+    inbound: Option<Type>,
+}
+
+fn params(sig: &Signature, errors: &mut Errors) -> Params {
+    let (mut cx, mut params, mut inbound) = (false, Vec::<Param>::new(), None);
+    let others = sig.inputs.iter().filter(|input| match input {
+        FnArg::Typed(input) => !matches!(context(input), Ok(true)),
+        FnArg::Receiver(_) => false,
+    });
+    let alone = others.count() == 1;
     let inputs = sig.inputs.iter().filter_map(|input| match input {
         FnArg::Typed(input) => Some(input),
         FnArg::Receiver(_) => None,
@@ -227,6 +250,9 @@ fn params(sig: &Signature, errors: &mut Errors) -> (bool, Vec<Param>) {
         match context(input) {
             Ok(true) if i == 0 => cx = true,
             Ok(true) => errors.at(input.ty.span(), "the context comes right after `&self`"),
+            Ok(false) if streams::is_inbound(&input.ty) => {
+                inbound = errors.take(streams::inbound(input, alone));
+            }
             Ok(false) => params.extend(errors.take(param(input))),
             Err(error) => errors.push(error),
         }
@@ -236,7 +262,7 @@ fn params(sig: &Signature, errors: &mut Errors) -> (bool, Vec<Param>) {
             errors.at(late.ident.span(), "two parameters have this name");
         }
     }
-    (cx, params)
+    Params { cx, params, inbound }
 }
 
 /// Whether a parameter is the context: a reference to a `Cx`.
@@ -281,20 +307,19 @@ fn param(input: &PatType) -> Result<Param> {
             "a method names the type it takes, for bytes must become one: `impl Trait` is none",
         ));
     }
-    if types::last_segment(&input.ty).is_some_and(|segment| segment.ident == "Inbound") {
-        return Err(streaming(input.ty.span()));
-    }
     types::check(&input.ty)?;
     Ok(Param { ident, ty: (*input.ty).clone(), attrs })
 }
 
-/// Methods that stream take another way through the machine; it is not built yet.
-fn streaming(at: Span) -> Error {
-    Error::new(at, "streaming methods are not built yet")
+/// The return type, as written, and what it holds when all went well: a message, or the items of a
+/// stream.
+struct Output {
+    output: Type,
+    reply: Type,
+    stream: bool,
 }
 
-/// The return type, and what it holds when all went well.
-fn output(sig: &Signature) -> Result<(Type, Type)> {
+fn output(sig: &Signature) -> Result<Output> {
     let wrong = |at: Span| {
         Error::new(
             at,
@@ -318,10 +343,13 @@ fn output(sig: &Signature) -> Result<(Type, Type)> {
         return Err(wrong(output.span()));
     };
     match arguments.args.first() {
-        Some(GenericArgument::Type(Type::ImplTrait(reply))) => Err(streaming(reply.span())),
+        Some(GenericArgument::Type(Type::ImplTrait(stream))) if arguments.args.len() <= 2 => {
+            let (output, reply) = ((**output).clone(), streams::items(stream)?);
+            Ok(Output { output, reply, stream: true })
+        }
         Some(GenericArgument::Type(reply)) if arguments.args.len() <= 2 => {
             types::check(reply)?;
-            Ok(((**output).clone(), reply.clone()))
+            Ok(Output { output: (**output).clone(), reply: reply.clone(), stream: false })
         }
         _ => Err(wrong(output.span())),
     }

@@ -5,6 +5,7 @@ mod args;
 mod client;
 mod method;
 mod server;
+mod streams;
 
 use crate::{
     attrs::{Errors, ServiceAttrs},

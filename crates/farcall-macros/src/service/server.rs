@@ -82,6 +82,9 @@ fn register(service: &Service, method: &Method) -> TokenStream {
         let cx = cx.then(|| quote!(, #lent));
         quote_spanned!(at=> <__S as #service>::#ident(&service #cx #values))
     };
+    if method.outbound || method.inbound.is_some() {
+        return streaming(service, method, &pattern, &values);
+    }
     let name = if *cx { quote!(cx) } else { quote!(_cx) };
     let (way, run) = match method.run {
         Run::Future => {
@@ -119,6 +122,55 @@ fn register(service: &Service, method: &Method) -> TokenStream {
         methods.#way(&#info, {
             let service = ::farcall::__private::Arc::clone(&self.service);
             #run
+        });
+    }
+}
+
+/// The same for a method that streams: one future owns the service, the context and the stream that
+/// borrows from them, and sends the items.
+fn streaming(
+    service: &Ident,
+    method: &Method,
+    pattern: &TokenStream,
+    values: &TokenStream,
+) -> TokenStream {
+    let Method { ident, info, cfgs, cx, reply, .. } = method;
+    let at = Span::call_site().located_at(ident.span());
+    let cx = cx.then(|| quote!(, &cx));
+    let (way, takes, values) = match (&method.inbound, method.outbound) {
+        (Some(items), true) => ("both", quote!(items: ::farcall::Inbound<#items>), quote!(, items)),
+        (Some(items), false) => {
+            ("inbound", quote!(items: ::farcall::Inbound<#items>), quote!(, items))
+        }
+        (None, _) => ("outbound", pattern.clone(), values.clone()),
+    };
+    let way = Ident::new(way, at);
+    let call = quote_spanned!(at=> <__S as #service>::#ident(&service #cx #values));
+    let (out, result) = if method.outbound {
+        let pump = quote_spanned! {at=>
+            match #call.await {
+                ::core::result::Result::Ok(stream) => out.pump(stream).await,
+                ::core::result::Result::Err(error) => {
+                    let status: ::farcall::Status = ::core::convert::Into::into(error);
+                    ::core::result::Result::Err(status)
+                }
+            }
+        };
+        (quote_spanned!(at=> , mut out: ::farcall::Outbound<#reply>), pump)
+    } else {
+        (quote!(), quote_spanned!(at=> #call.await))
+    };
+    quote_spanned! {at=>
+        #(#cfgs)*
+        methods.#way(&#info, {
+            let service = ::farcall::__private::Arc::clone(&self.service);
+            move |cx: ::farcall::Cx, #takes #out| {
+                let service = ::farcall::__private::Arc::clone(&service);
+                async move {
+                    let result = #result;
+                    (cx, result)
+                }
+            }
         });
     }
 }

@@ -1,13 +1,22 @@
 //! A call is a builder and a future at once.
 
+mod pooled;
+mod started;
+
+pub use started::Started;
+
 use super::{
     Client,
+    auth::NO_PLACE,
     driver::drive,
-    link::{Link, Queued, Request, Started},
+    link::{Link, Queued, Request, Started as Stood},
+    pool::Role,
+    queue::Place,
     slots::SlotId,
+    streaming::Opening,
 };
 use crate::{clock::after, limits::meta_bytes, server::MethodInfo};
-use farcall_core::{Body, Compress, Format, Limits, Meta, Put, Sent, Status, Take};
+use farcall_core::{Body, Compress, Format, Limits, Meta, Put, Sent, Status, Streams, Take};
 use farcall_wire::{CallHead, Reply, compress, format};
 use std::{
     fmt,
@@ -47,29 +56,34 @@ pub(crate) enum To {
 }
 
 /// A call, without the type of its reply.
-struct Raw<Req> {
-    client: Client,
+pub(super) struct Raw<Req> {
+    pub(super) client: Client,
     to: To,
     request: Req,
     /// The call's own metadata, the client's included; `None`: only the client's.
     meta: Option<Vec<(String, String)>>,
     oneway: bool,
     deadline: Option<Instant>,
-    stage: Stage,
+    pub(super) stage: Stage,
 }
 
-enum Stage {
+pub(super) enum Stage {
     Fresh,
     /// Waits for a connection or for room.
     Queued {
         queued: Queued,
         timer: Timer,
     },
+    /// Stands in line for a connection of its own.
+    InLine {
+        place: Place,
+        timer: Timer,
+    },
     Waiting(SlotId),
     Over,
 }
 
-type Timer = Option<Pin<Box<Sleep>>>;
+pub(super) type Timer = Option<Pin<Box<Sleep>>>;
 
 impl Stage {
     #[cold]
@@ -83,16 +97,7 @@ impl Stage {
 
 impl<Req, Resp> Call<Req, Resp> {
     pub(crate) fn new(client: Client, to: To, request: Req) -> Call<Req, Resp> {
-        let raw = Raw {
-            client,
-            to,
-            request,
-            meta: None,
-            oneway: false,
-            deadline: None,
-            stage: Stage::Fresh,
-        };
-        Call { raw, response: PhantomData }
+        Call { raw: Raw::new(client, to, request), response: PhantomData }
     }
 
     /// Gives the call this long; the server is told. Default: the client's, 10 s.
@@ -109,10 +114,17 @@ impl<Req, Resp> Call<Req, Resp> {
 
     /// Sends metadata along.
     pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        let Raw { client, meta, .. } = &mut self.raw;
-        let common = || client.defaults.meta.as_deref().cloned().unwrap_or_default();
-        meta.get_or_insert_with(common).push((key.into(), value.into()));
+        self.raw.own_meta().push((key.into(), value.into()));
         self
+    }
+
+    /// The call's own metadata, the client's included.
+    pub(super) fn own_meta(&mut self) -> &mut Vec<(String, String)> {
+        self.raw.own_meta()
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.raw.client
     }
 
     /// Encodes the body this way.
@@ -176,15 +188,30 @@ impl<Req, Resp> Unpin for Call<Req, Resp> {}
 impl<Req, Resp> Unpin for CallMeta<Req, Resp> {}
 impl<Req> Unpin for Oneway<Req> {}
 
+impl<Req> Raw<Req> {
+    pub(super) fn new(client: Client, to: To, request: Req) -> Raw<Req> {
+        let (meta, oneway, deadline, stage) = (None, false, None, Stage::Fresh);
+        Raw { client, to, request, meta, oneway, deadline, stage }
+    }
+
+    /// The call's own metadata, the client's included.
+    pub(super) fn own_meta(&mut self) -> &mut Vec<(String, String)> {
+        let Raw { client, meta, .. } = self;
+        let common = || client.defaults.meta.as_deref().cloned().unwrap_or_default();
+        meta.get_or_insert_with(common)
+    }
+}
+
 impl<Req: Put> Raw<Req> {
     #[inline]
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Status>> {
         loop {
             let Stage::Waiting(slot) = self.stage else {
-                match self.start(cx) {
+                match self.start(cx, None) {
+                    Ok(Stood::InLine) => return Poll::Pending,
                     // The reply cannot be here yet, and the slot keeps the waker.
-                    Ok(Started::Waiting(_) | Started::Queued(_)) => return Poll::Pending,
-                    Ok(Started::Sent) => continue,
+                    Ok(Stood::Waiting(_) | Stood::Queued(_)) => return Poll::Pending,
+                    Ok(Stood::Sent) => continue,
                     Err(status) => return Poll::Ready(Err(self.end(status))),
                 }
             };
@@ -193,6 +220,12 @@ impl<Req: Put> Raw<Req> {
             };
             // Taking the result has freed the slot.
             self.stage = Stage::Over;
+            if let Role::Lent(_) = self.client.handle.role {
+                match &result {
+                    Err(status) if self.again(status) => continue,
+                    _ => self.client.handle.done(),
+                }
+            }
             return Poll::Ready(match result {
                 Ok(Reply { error: Some(error), .. }) => Err(self.end(error)),
                 Ok(reply) => Ok(reply),
@@ -202,10 +235,13 @@ impl<Req: Put> Raw<Req> {
     }
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        match self.start(cx) {
-            Ok(Started::Queued(_)) => Poll::Pending,
-            Ok(_) => {
+        match self.start(cx, None) {
+            Ok(Stood::Queued(_) | Stood::InLine) => Poll::Pending,
+            Ok(stood) => {
                 self.stage = Stage::Over;
+                if let Stood::Waiting(slot) = stood {
+                    self.see_off(slot);
+                }
                 Poll::Ready(Ok(()))
             }
             Err(status) => Poll::Ready(Err(self.end(status))),
@@ -214,7 +250,16 @@ impl<Req: Put> Raw<Req> {
 
     /// One try to get the call into the connection's output.
     #[inline]
-    fn start(&mut self, cx: &mut Context<'_>) -> Result<Started, Status> {
+    pub(super) fn start(
+        &mut self,
+        cx: &mut Context<'_>,
+        opening: Option<&Opening>,
+    ) -> Result<Stood, Status> {
+        if let Role::Front(_) | Role::Spread(_) = self.client.handle.role
+            && !self.board(cx)?
+        {
+            return Ok(Stood::InLine);
+        }
         let queued = match &mut self.stage {
             Stage::Fresh => {
                 self.deadline = self.client.defaults.timeout.map(|t| after(Instant::now(), t));
@@ -227,7 +272,7 @@ impl<Req: Put> Raw<Req> {
                 }
                 Some(*queued)
             }
-            Stage::Waiting(_) | Stage::Over => {
+            Stage::InLine { .. } | Stage::Waiting(_) | Stage::Over => {
                 return Err(Status::internal("a call was polled after it was ready"));
             }
         };
@@ -254,26 +299,35 @@ impl<Req: Put> Raw<Req> {
             },
             meta: meta.unwrap_or_default(),
             shape: &Req::SHAPE,
+            streams: opening.map_or_else(Streams::default, |opening| opening.streams),
         };
         check(&head, &link.limits)?;
+        if let Some(opening) = opening {
+            opening.check(link, &head)?;
+        }
         if link.plain || head.format == Format::Gob {
             fits(link, &head)?;
         }
-        let request = Request { head, deadline: self.deadline };
+        let items = opening.is_some_and(|opening| opening.streams.inbound);
+        let stream = opening.and_then(|opening| opening.pipe.as_ref());
+        let request = Request { head, deadline: self.deadline, stream };
         let (value, format) = (&self.request, defaults.format);
         // From here on the link has the place in the line, and gives one back if the call must
         // wait.
         let timer = if queued.is_some() { self.stage.take_timer() } else { None };
         let started = link.start(request, cx.waker(), queued, |out| {
+            if items {
+                return Ok(());
+            }
             format::encode(format, value, link.bounds, out).map_err(|fault| {
                 let text = format!("the {format} argument cannot be written: {fault}");
                 Status::invalid_argument(text)
             })
         })?;
         match started {
-            Started::Waiting(slot) => self.stage = Stage::Waiting(slot),
-            Started::Queued(queued) => self.queue(queued, timer, cx)?,
-            Started::Sent => {}
+            Stood::Waiting(slot) => self.stage = Stage::Waiting(slot),
+            Stood::Queued(queued) => self.queue(queued, timer, cx)?,
+            Stood::Sent | Stood::InLine => {}
         }
         Ok(started)
     }
@@ -283,21 +337,15 @@ impl<Req: Put> Raw<Req> {
         let set = timer.is_some();
         self.stage = Stage::Queued { queued, timer };
         let Some(at) = self.deadline.filter(|_| !set) else { return Ok(()) };
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(outside());
-        }
-        let mut sleep = Box::pin(sleep_until(at));
-        if sleep.as_mut().poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
-        }
-        self.stage = Stage::Queued { queued, timer: Some(sleep) };
+        let timer = Some(timer_at(at, cx)?);
+        self.stage = Stage::Queued { queued, timer };
         Ok(())
     }
 }
 
 impl<Req> Raw<Req> {
     #[inline]
-    fn decode<Resp: Take>(&self, reply: Reply) -> Result<Resp, Status> {
+    pub(super) fn decode<Resp: Take>(&self, reply: Reply) -> Result<Resp, Status> {
         let Link { limits, bounds, .. } = self.client.link();
         let Reply { format, compress, body, .. } = reply;
         let Body { bytes, lent } = body;
@@ -314,7 +362,7 @@ impl<Req> Raw<Req> {
     }
 
     #[cold]
-    fn end(&mut self, status: Status) -> Status {
+    pub(super) fn end(&mut self, status: Status) -> Status {
         self.leave();
         self.client.link().place(status).with_attempts(1)
     }
@@ -324,9 +372,23 @@ impl<Req> Raw<Req> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Waiting(slot) => self.client.link().abandon(slot),
             Stage::Queued { queued, .. } => self.client.link().leave(queued),
+            Stage::InLine { place, .. } => self.leave_line(place),
             Stage::Fresh | Stage::Over => {}
         }
     }
+}
+
+/// A timer that wakes the caller; at once, if it is late.
+#[cold]
+fn timer_at(at: Instant, cx: &mut Context<'_>) -> Result<Pin<Box<Sleep>>, Status> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(outside());
+    }
+    let mut sleep = Box::pin(sleep_until(at));
+    if sleep.as_mut().poll(cx).is_ready() {
+        cx.waker().wake_by_ref();
+    }
+    Ok(sleep)
 }
 
 /// What every server would close the connection for is not sent.
@@ -341,18 +403,27 @@ fn check(head: &CallHead<'_>, limits: &Limits) -> Result<(), Status> {
     Ok(())
 }
 
-/// Whether a protocol without metadata, or one without a stream of types for gob, can carry the
-/// call; what it cannot is named.
+/// Whether a protocol that carries one format, or no metadata, can carry the call; what it cannot
+/// is named.
 fn fits(link: &Link, head: &CallHead<'_>) -> Result<(), Status> {
     let protocol = link.target.protocol;
+    let (carried, default) = (protocol.carries(head.format), protocol.default_format());
     let what = match head {
-        CallHead { format: Format::Gob, .. } if !link.plain => "bodies in gob".to_owned(),
-        CallHead { meta: [(key, _), ..], .. } => format!("metadata (`{key}`)"),
-        CallHead { compress: Compress::None, format, .. } => match protocol.default_format() {
-            default if default == *format => return Ok(()),
-            default => format!("bodies in {format}, only in {default}"),
-        },
-        CallHead { compress, .. } => format!("compressed bodies ({compress})"),
+        CallHead { meta, .. }
+            if !protocol.carries_meta() && meta.iter().any(|(key, _)| key == NO_PLACE) =>
+        {
+            "credentials".to_owned()
+        }
+        CallHead { meta: [(key, _), ..], .. } if !protocol.carries_meta() => {
+            format!("metadata (`{key}`)")
+        }
+        CallHead { format: Format::Gob, .. } if !carried => "bodies in gob".to_owned(),
+        CallHead { format, .. } if !carried => format!("bodies in {format}, only in {default}"),
+        CallHead { compress: Compress::None, .. } => return Ok(()),
+        CallHead { compress, .. } if !protocol.carries_meta() => {
+            format!("compressed bodies ({compress})")
+        }
+        _ => return Ok(()),
     };
     Err(Status::invalid_argument(format!("{} does not carry {what}", protocol.name())))
 }

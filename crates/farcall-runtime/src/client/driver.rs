@@ -7,11 +7,12 @@ use super::{
 };
 use crate::{
     clock::{Alarm, after},
-    net::{ReadHalf, Stream, Told, WriteHalf},
+    net::{ReadHalf, Stream, Told, WriteHalf, told},
+    target::Target,
 };
 use bytes::BytesMut;
 use farcall_core::{Limits, Status};
-use farcall_wire::{Event, Fed, Out, Side};
+use farcall_wire::{Event, Fed, Out};
 use std::{
     collections::hash_map::RandomState,
     future::poll_fn,
@@ -29,6 +30,9 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// Turns of reading and writing before others are let run.
 const TURNS: usize = 16;
+
+/// What calls hear that were on a connection when its server left.
+const HUNG_UP: &str = "the server closed the connection";
 
 /// Time for a transport to say goodbye.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
@@ -50,7 +54,7 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
             if unless_closed(link, sleep_until(not_before)).await.is_none() {
                 break;
             }
-            let dialled = timeout(link.limits.connect_time, connector.dial());
+            let dialled = timeout(link.limits.connect_time, connector.dial(&link.limits));
             let failure = match unless_closed(link, dialled).await {
                 Some(Ok(Ok(stream))) => {
                     let since = Instant::now();
@@ -134,11 +138,12 @@ fn down(link: &Link, status: &Status, answered: bool, unread: bool) {
     let written = if unread { 0 } else { state.written };
     state
         .slots
-        .fail_all(&mut wakers, |waiting| status.clone().with_sent(State::sent(written, waiting)));
+        .fail_all(&mut wakers, |position| status.clone().with_sent(State::sent(written, position)));
     if !matches!(state.phase, Phase::Closed) {
         state.phase = Phase::Down;
     }
     // A connection that answered and ended is no failed attempt: who waits asks for another.
+    state.refused = !answered;
     if !answered {
         state.failures += 1;
         state.failure = Some(status.clone());
@@ -149,6 +154,8 @@ fn down(link: &Link, status: &Status, answered: bool, unread: bool) {
     state.driver_writes = false;
     state.flush_due = false;
     state.alarm = None;
+    state.touched.clear();
+    state.again = false;
     (state.appended, state.written) = (0, 0);
     state.queue.call_all(&mut wakers);
     drop(state);
@@ -188,7 +195,8 @@ struct Ended {
 async fn run(link: &Link, stream: Stream) -> Ended {
     {
         let mut state = link.lock();
-        state.wire = Some(link.target.protocol.open(Side::Client, &link.limits));
+        let Target { protocol, .. } = link.target;
+        state.wire = Some(protocol.open_to(&link.target.place(), &link.limits));
         state.write = Some(Arc::clone(&stream.write));
         if !matches!(state.phase, Phase::Closed) {
             state.phase = Phase::Up;
@@ -263,6 +271,9 @@ impl Connected<'_> {
                     return Poll::Pending;
                 }
                 self.yielded = false;
+                if !state.touched.is_empty() || state.again {
+                    state.attend(self.link, &mut self.wakers);
+                }
                 if state.flush_due && self.pending.is_empty() {
                     state.flush_due = false;
                     state.out.drain_into(&mut self.pending);
@@ -273,6 +284,7 @@ impl Connected<'_> {
                 }
                 matches!(state.phase, Phase::Closed)
             };
+            self.wakers.drain(..).for_each(Waker::wake);
             let flushed = match self.flush(cx) {
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
@@ -315,7 +327,9 @@ impl Connected<'_> {
         }
         let late = self.leave.poll(cx).is_ready();
         let mut state = self.link.lock();
-        let done = flushed && state.out.is_empty() && state.slots.waiting() == 0;
+        // Where calls come one by one, what nobody waits for any more is not worth to be written.
+        let written = self.link.ordered || flushed && state.out.is_empty();
+        let done = written && state.slots.waiting() == 0;
         state.unwritten = !done;
         done || late
     }
@@ -368,12 +382,13 @@ impl Connected<'_> {
             self.input.reserve(self.need.min(self.input.len()).max(READ_BYTES));
         }
         match self.read.poll_read(cx, &mut self.input) {
-            Poll::Ready(Ok(0)) if is_alert(&self.input) => {
-                return Poll::Ready(Err(self.wants_tls()));
+            Poll::Ready(Ok(0)) if told::is_alert(&self.input) => {
+                return Poll::Ready(Err(self.told(&told::wants_tls())));
             }
             Poll::Ready(Ok(0)) => {
+                self.hear_the_end();
                 let text = match self.need {
-                    0 => "the server closed the connection",
+                    0 => HUNG_UP,
                     _ => "the connection ended in the middle of a message",
                 };
                 return Poll::Ready(Err(Status::unavailable(text)));
@@ -381,10 +396,7 @@ impl Connected<'_> {
             Poll::Ready(Ok(_)) => {}
             Poll::Ready(Err(error)) => {
                 return Poll::Ready(Err(match Told::of(&error) {
-                    Some(told) => {
-                        self.unread = told.unread;
-                        told.status()
-                    }
+                    Some(told) => self.told(told),
                     None => Status::unavailable(format!("cannot read: {error}")),
                 }));
             }
@@ -399,17 +411,28 @@ impl Connected<'_> {
         let fed = loop {
             let fed = wire.feed(&mut self.input, &mut state.out, &(), &mut self.events, usize::MAX);
             match fed {
-                Ok(Fed::Full) => {}
+                Ok(Fed::Full | Fed::Became(_)) => {}
                 Ok(Fed::Hungry { need }) => break Ok(need),
-                // Clients answer nothing, so there is nothing to wait for nor to finish.
-                Ok(Fed::Waiting | Fed::Closing) => break Ok(0),
-                Err(broken) => break Err(broken),
+                // Clients answer nothing, so there is nothing to wait for.
+                Ok(Fed::Waiting) => break Ok(0),
+                Ok(Fed::Closing) => break Err(Status::unavailable(HUNG_UP)),
+                Err(_) if told::is_alert(&self.input) => {
+                    self.unread = true;
+                    break Err(told::wants_tls().status());
+                }
+                Err(broken) => {
+                    let text = format!("the server broke the protocol: {broken}");
+                    break Err(Status::internal(text));
+                }
             }
         };
         for event in self.events.drain(..) {
-            if let Event::Reply(reply) = event {
-                self.answered = true;
-                self.wakers.extend(state.slots.complete(reply));
+            match event {
+                Event::Reply(reply) if !state.slots.has_streams() => {
+                    self.answered = true;
+                    self.wakers.extend(state.slots.complete(reply));
+                }
+                event => self.answered |= state.stream(event, self.link, &mut self.wakers),
             }
         }
         state.appended += (state.out.len() - before) as u64;
@@ -418,27 +441,40 @@ impl Connected<'_> {
             state.flush_due = true;
             cx.waker().wake_by_ref();
         }
+        if fed.is_err() && !matches!(state.phase, Phase::Closed) {
+            // Before anybody who is woken now can come back with another call.
+            state.phase = Phase::Down;
+        }
         drop(guard);
         self.wakers.drain(..).for_each(Waker::wake);
-        match fed {
-            Ok(need) => {
-                self.need = need;
-                Poll::Ready(Ok(()))
-            }
-            Err(_) if is_alert(&self.input) => Poll::Ready(Err(self.wants_tls())),
-            Err(broken) => {
-                let text = format!("the server broke the protocol: {broken}");
-                Poll::Ready(Err(Status::internal(text)))
-            }
-        }
+        Poll::Ready(fed.map(|need| self.need = need))
     }
 
-    /// The server has answered a plain connection with an alert of TLS, and read nothing of it.
+    /// The server has said its last; some replies end only there.
     #[cold]
-    fn wants_tls(&mut self) -> Status {
-        self.unread = true;
-        Status::unavailable("the server speaks TLS on that port, and this client does not")
-            .with_hint("say so in the URL: PROTOCOL+tls://HOST:PORT")
+    fn hear_the_end(&mut self) {
+        let mut state = self.link.lock();
+        if let Some(wire) = state.wire.as_deref_mut() {
+            wire.ended(&mut self.events);
+        }
+        if !matches!(state.phase, Phase::Closed) {
+            state.phase = Phase::Down;
+        }
+        for event in self.events.drain(..) {
+            if let Event::Reply(reply) = event {
+                (self.answered, self.need) = (true, 0);
+                self.wakers.extend(state.slots.complete(reply));
+            }
+        }
+        drop(state);
+        self.wakers.drain(..).for_each(Waker::wake);
+    }
+
+    /// The server, or its transport, says why there is no connection any more.
+    #[cold]
+    fn told(&mut self, told: &Told) -> Status {
+        self.unread = told.unread;
+        told.status()
     }
 
     /// Fails the calls whose deadline has passed.
@@ -446,10 +482,16 @@ impl Connected<'_> {
         while self.alarm.poll(cx).is_ready() {
             let mut state = self.link.lock();
             let written = state.written;
-            let next = state.slots.expire(Instant::now(), &mut self.wakers, |waiting| {
-                self.link.place(expired(State::sent(written, waiting)))
+            let mut cancelled = Vec::new();
+            let told = self.link.streaming.then_some(&mut cancelled);
+            let next = state.slots.expire(Instant::now(), &mut self.wakers, told, |position| {
+                self.link.place(expired(State::sent(written, position)))
             });
             state.alarm = next;
+            cancelled.into_iter().for_each(|seq| state.tell_cancelled(seq));
+            if state.flush_due {
+                cx.waker().wake_by_ref();
+            }
             drop(state);
             self.wakers.drain(..).for_each(Waker::wake);
             if let Some(at) = next {
@@ -457,9 +499,4 @@ impl Connected<'_> {
             }
         }
     }
-}
-
-/// A record of TLS that holds an alert (RFC 8446 §5.1, §6): seven bytes, and the first thing said.
-fn is_alert(input: &[u8]) -> bool {
-    matches!(input, [21, 3, _, 0, 2, 1 | 2, _])
 }

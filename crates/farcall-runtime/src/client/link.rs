@@ -12,9 +12,10 @@ use super::{
 use crate::{
     limits::sane,
     net::WriteHalf,
+    stream::Pipe,
     target::{Address, Target},
 };
-use farcall_core::{Bounds, Code, Limits, Sent, Status};
+use farcall_core::{Bounds, Code, Format, Limits, Sent, Status};
 use farcall_wire::{CallHead, Head, Mark, Out, Reply, Wire};
 use std::{
     any::Any,
@@ -35,6 +36,10 @@ pub(crate) struct Link {
     pub(crate) bounds: Bounds,
     /// The protocol carries bodies in its one format, and nothing beside them.
     pub(crate) plain: bool,
+    /// Answers come in the order of the calls: one call at a time, and each is answered.
+    pub(crate) ordered: bool,
+    /// The protocol carries streams, and a word for calls that are given up.
+    pub(crate) streaming: bool,
     state: Mutex<State>,
     /// The driver's task runs, or is about to.
     started: AtomicBool,
@@ -78,24 +83,45 @@ pub(crate) struct State {
     /// The attempts to connect that have failed, and how the last one did.
     pub(crate) failures: u64,
     pub(crate) failure: Option<Status>,
+    /// The last connection ended without an answer, or there was none.
+    pub(crate) refused: bool,
     /// When the driver's timer is set to, for deadlines.
     pub(crate) alarm: Option<Instant>,
+    /// The numbers of streams that want to be attended to.
+    pub(super) touched: Vec<u64>,
+    /// All streams are to be looked at again.
+    pub(super) again: bool,
 }
 
 /// What a caller wants written.
 pub(crate) struct Request<'a> {
     pub(crate) head: CallHead<'a>,
     pub(crate) deadline: Option<Instant>,
+    /// The call streams: it waits in this pipe, not in its slot.
+    pub(crate) stream: Option<&'a Arc<Pipe>>,
 }
 
 /// How it went.
 pub(crate) enum Started {
     /// It waits in this slot.
     Waiting(SlotId),
-    /// A one-way call is on its way.
+    /// A one-way call, or one that streams, is on its way.
     Sent,
     /// There is no connection or no room yet; the waker is kept.
     Queued(Queued),
+    /// Every connection of the client is taken; the waker is kept.
+    InLine,
+}
+
+/// How a link stands between two calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// The next call can be written at once.
+    Open,
+    /// The server cannot be reached yet; the next attempt is made in its time.
+    Trying,
+    /// The connection is gone, or part of a call is left on it: no other may follow.
+    Over,
 }
 
 /// A caller in the line: it says so when it comes again, and when it leaves.
@@ -125,13 +151,19 @@ impl Link {
             unwritten: false,
             failures: 0,
             failure: None,
+            refused: false,
             alarm: None,
+            touched: Vec::new(),
+            again: false,
         };
         let bounds = limits.bounds();
         let state = Mutex::new(state);
         let (started, connector) = (AtomicBool::new(false), Mutex::new(Some(connector)));
-        let plain = !target.protocol.carries_meta();
-        Link { target, limits, bounds, plain, state, started, connector }
+        let protocol = target.protocol;
+        let plain = !protocol.carries_meta() || !protocol.carries(Format::MsgPack);
+        let ordered = protocol.in_flight().is_some();
+        let streaming = protocol.streams();
+        Link { target, limits, bounds, plain, ordered, streaming, state, started, connector }
     }
 
     #[inline]
@@ -182,16 +214,15 @@ impl Link {
         let Some(wire) = state.wire.as_deref_mut() else {
             return Err(Status::internal("a connection without a wire"));
         };
-        let slot = if request.head.oneway {
-            request.head.seq = state.slots.oneway();
-            None
+        let (slot, number) = if request.head.oneway && !self.ordered {
+            (None, state.slots.oneway())
         } else {
             let Some((slot, number)) = state.slots.reserve() else {
                 return self.line_up(guard, waker, queued).map(Started::Queued);
             };
-            request.head.seq = number;
-            Some(slot)
+            (Some(slot), number)
         };
+        request.head.seq = number;
         let idle = !state.driver_writes
             && !state.flush_due
             && state.out.is_empty()
@@ -212,7 +243,9 @@ impl Link {
         let position = state.appended;
         state.appended += (state.out.len() - before) as u64;
         let deadline = request.deadline;
-        if let Some(slot) = slot {
+        if let (Some(slot), Some(pipe)) = (slot, request.stream) {
+            state.begin_stream((slot, number), pipe, deadline, position, &self.limits);
+        } else if let Some(slot) = slot {
             state.slots.wait(slot, Waiting { waker: waker.clone(), deadline, position });
         }
         let written = idle && state.write_directly();
@@ -237,7 +270,10 @@ impl Link {
         if let Some(driver) = driver {
             driver.wake();
         }
-        Ok(slot.map_or(Started::Sent, Started::Waiting))
+        match slot {
+            Some(slot) if request.stream.is_none() => Ok(Started::Waiting(slot)),
+            _ => Ok(Started::Sent),
+        }
     }
 
     /// The caller waits for a connection or for room, or learns that the attempt it waited for
@@ -321,9 +357,13 @@ impl Link {
     /// The call gave up; its slot is not used again before its reply has come.
     pub(crate) fn abandon(&self, slot: SlotId) {
         let mut state = self.lock();
-        let old = state.slots.abandon(slot);
+        let old = match self.streaming {
+            true => state.cancel(slot),
+            false => state.slots.abandon(slot),
+        };
         // A closed client waits for its calls.
-        let driver = if matches!(state.phase, Phase::Closed) { state.driver.clone() } else { None };
+        let told = self.streaming && state.flush_due || matches!(state.phase, Phase::Closed);
+        let driver = if told { state.driver.clone() } else { None };
         self.pass_on(state, None);
         drop(old);
         if let Some(driver) = driver {
@@ -360,6 +400,18 @@ impl Link {
         wakers.extend(state.driver.take());
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// How the link stands between two calls, for a pool.
+    pub(crate) fn rest(&self) -> Rest {
+        let state = self.lock();
+        let clean = state.slots.all_free() && state.appended == state.written;
+        match state.phase {
+            Phase::Up if clean && !state.wire.as_ref().is_some_and(|w| w.midway()) => Rest::Open,
+            Phase::Dialling => Rest::Trying,
+            Phase::Down if state.refused => Rest::Trying,
+            Phase::Up | Phase::Down | Phase::Closed => Rest::Over,
+        }
     }
 
     /// Ready when a closed client's driver has ended, or never began: whether all was written.
@@ -437,8 +489,8 @@ impl State {
     }
 
     /// What becomes of a call when its connection is lost: safe to repeat if its frame never left.
-    pub(crate) fn sent(written: u64, waiting: &Waiting) -> Sent {
-        if written <= waiting.position { Sent::No } else { Sent::Maybe }
+    pub(crate) fn sent(written: u64, position: u64) -> Sent {
+        if written <= position { Sent::No } else { Sent::Maybe }
     }
 }
 

@@ -1,19 +1,24 @@
 //! The client: connect, call, share.
 
+mod auth;
 mod call;
 mod driver;
 mod link;
 mod over;
+mod pool;
 mod queue;
 mod slots;
+mod streaming;
+mod streams;
 
-pub use call::{Call, CallMeta, Oneway};
+pub use call::{Call, CallMeta, Oneway, Started};
 pub use over::Over;
+pub use streaming::{StreamCall, Upload};
 
 use crate::{
     net::{Dialer, Settings, Tcp},
     server::MethodInfo,
-    target::{Address, Target},
+    target::Target,
 };
 use bytes::Bytes;
 use call::{To, start_driver};
@@ -21,10 +26,15 @@ use farcall_core::{Compress, Format, Limits, Status, Value};
 use farcall_wire::{Protocol, sniff};
 use link::{Link, Queued};
 use over::Connector;
+use pool::{Pool, Role, Spread, Taken};
+use queue::Place;
 use std::{fmt, future::poll_fn, marker::PhantomData, sync::Arc, task::Poll, time::Duration};
 
 /// A client of one server. Cheap to clone, shared by any number of tasks, over one connection that
 /// is opened when it is needed and reopened when it was lost.
+///
+/// Over HTTP/1.1, where answers come in the order of the calls, a connection is one call's at a
+/// time: there are as many as there are calls at once, up to `Limits::connections_per_client`.
 ///
 /// Options set on a client are the defaults of its calls; clones keep their own.
 #[derive(Clone)]
@@ -35,12 +45,39 @@ pub struct Client {
 
 /// What the clones of a client hold together; the last one to go closes the connection.
 pub(crate) struct Handle {
+    /// The link; where there are several, one that is never opened and knows the target.
     pub(crate) link: Arc<Link>,
+    pub(crate) role: Role,
+}
+
+impl Handle {
+    /// A call on this handle is over.
+    #[inline]
+    pub(crate) fn done(&self) {
+        if let Role::Lent(loan) = &self.role {
+            loan.give_back(&self.link);
+        }
+    }
+
+    /// The links that calls go to now.
+    fn links(&self) -> Vec<Arc<Link>> {
+        match &self.role {
+            Role::Alone | Role::Lent(_) => vec![Arc::clone(&self.link)],
+            Role::Spread(spread) => spread.handles().iter().map(|h| Arc::clone(&h.link)).collect(),
+            Role::Front(pool) => pool.close(),
+        }
+    }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.link.close();
+        match &self.role {
+            Role::Alone => self.link.close(),
+            Role::Front(pool) => drop(pool.close()),
+            Role::Lent(loan) => loan.give_back(&self.link),
+            // Those have handles of their own.
+            Role::Spread(_) => {}
+        }
     }
 }
 
@@ -54,6 +91,35 @@ impl Drop for Ready<'_> {
     fn drop(&mut self) {
         if let Some(queued) = self.queued.take() {
             self.link.leave(queued);
+        }
+    }
+}
+
+/// A place in the line of a pool, until a link is lent.
+struct InLine<'p> {
+    pool: &'p Arc<Pool>,
+    place: Option<Place>,
+}
+
+impl InLine<'_> {
+    async fn wait(pool: &Arc<Pool>) -> Result<Arc<Handle>, Status> {
+        let mut line = InLine { pool, place: None };
+        poll_fn(|cx| match line.pool.take(line.place.take(), cx.waker()) {
+            Ok(Taken::Link(handle)) => Poll::Ready(Ok(handle)),
+            Ok(Taken::Line(place)) => {
+                line.place = Some(place);
+                Poll::Pending
+            }
+            Err(status) => Poll::Ready(Err(status)),
+        })
+        .await
+    }
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.pool.leave(place);
         }
     }
 }
@@ -104,7 +170,8 @@ impl Client {
         Client::over_by(sniff::PROTOCOLS[0], io)
     }
 
-    /// The same, speaking the protocol of this name: `rpcx`, `netrpc`, `jsonrpc`.
+    /// The same, speaking the protocol of this name: `rpcx`, `netrpc`, `jsonrpc`,
+    /// `http`. Over a stream HTTP/1.1 makes one call at a time, the others wait their turn.
     pub fn over_as(protocol: &str, io: impl Over) -> Result<Client, Status> {
         match sniff::by_name(protocol).filter(|protocol| protocol.has_client()) {
             Some(protocol) => Ok(Client::over_by(protocol, io)),
@@ -115,12 +182,21 @@ impl Client {
         }
     }
 
-    fn over_by(protocol: &'static dyn Protocol, io: impl Over) -> Client {
-        let target = Target { protocol, address: Address::Given, service: None, method: None };
-        Client::new(target, Limits::default(), Connector::Over(io.into_box()))
+    /// The same, speaking a protocol that is not built in.
+    pub fn over_protocol(protocol: &'static dyn Protocol, io: impl Over) -> Client {
+        Client::over_by(protocol, io)
     }
 
-    fn new(target: Target, limits: Limits, connector: Connector) -> Client {
+    fn over_by(protocol: &'static dyn Protocol, io: impl Over) -> Client {
+        Client::new(Target::given(protocol), Limits::default(), Connector::over(io), None)
+    }
+
+    fn new(
+        target: Target,
+        limits: Limits,
+        connector: Connector,
+        connections: Option<usize>,
+    ) -> Client {
         let defaults = Defaults {
             format: target.protocol.default_format(),
             compress: Compress::None,
@@ -128,8 +204,19 @@ impl Client {
             meta: None,
             service: None,
         };
-        let link = Arc::new(Link::new(target, limits, connector));
-        Client { handle: Arc::new(Handle { link }), defaults }
+        let link = Arc::new(Link::new(target, limits, connector.clone()));
+        let role = if link.ordered {
+            let most = connections.unwrap_or(link.limits.connections_per_client);
+            let most = if connector.many() { most } else { 1 };
+            Role::Front(Arc::new(Pool::new(Arc::clone(&link), connector, most)))
+        } else if let Some(2..) = connections {
+            let Link { target, limits, .. } = &*link;
+            let another = || Link::new(target.clone(), limits.clone(), connector.clone());
+            Role::Spread(Spread::new(connections.unwrap_or(1), another))
+        } else {
+            Role::Alone
+        };
+        Client { handle: Arc::new(Handle { link, role }), defaults }
     }
 
     #[inline]
@@ -137,7 +224,8 @@ impl Client {
         &self.handle.link
     }
 
-    /// Gives calls this long; servers are told. Default 10 s (`Limits::call_time`).
+    /// Gives calls this long; servers are told. Default 10 s (`Limits::call_time`). Calls that
+    /// stream have no deadline but one of their own.
     #[must_use]
     pub fn deadline(mut self, time: Duration) -> Client {
         self.defaults.timeout = Some(time);
@@ -178,12 +266,26 @@ impl Client {
         &self.link().target
     }
 
-    /// Waits until the connection is open, for as long as one attempt takes.
+    /// Waits until the connection is open, for as long as one attempt takes; over HTTP/1.1 until
+    /// there is one, and all those of [`ClientBuilder::connections`] otherwise.
     pub async fn ready(&self) -> Result<(), Status> {
-        let mut waits = Ready { link: self.link(), queued: None };
+        match &self.handle.role {
+            Role::Alone | Role::Lent(_) => Client::open(&self.handle).await,
+            Role::Front(pool) => Client::open(&*InLine::wait(pool).await?).await,
+            Role::Spread(spread) => {
+                for handle in spread.handles() {
+                    Client::open(handle).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn open(handle: &Handle) -> Result<(), Status> {
+        let mut waits = Ready { link: &handle.link, queued: None };
         poll_fn(|cx| {
             if waits.link.claim_driver() {
-                start_driver(&self.handle.link)?;
+                start_driver(&handle.link)?;
             }
             // The link takes the place in any case, and gives one back if the caller must wait.
             waits.queued = waits.link.ready(cx.waker(), waits.queued.take())?;
@@ -199,11 +301,15 @@ impl Client {
     ///
     /// A client that is dropped does the same, and nobody hears how it went.
     pub async fn close(&self) -> Result<(), Status> {
-        let link = self.link();
-        link.close();
-        match poll_fn(|cx| link.poll_closed(cx.waker())).await {
+        let links = self.handle.links();
+        links.iter().for_each(|link| link.close());
+        let mut written = true;
+        for link in &links {
+            written &= poll_fn(|cx| link.poll_closed(cx.waker())).await;
+        }
+        match written {
             true => Ok(()),
-            false => Err(link.place(Status::deadline_exceeded(
+            false => Err(self.link().place(Status::deadline_exceeded(
                 "the client was closed before all its calls were written and answered",
             ))),
         }
@@ -251,6 +357,8 @@ pub struct ClientBuilder<C> {
     limits: Limits,
     format: Option<Format>,
     compress: Compress,
+    token: Option<String>,
+    connections: Option<usize>,
     transport: Settings,
     client: PhantomData<fn() -> C>,
 }
@@ -263,6 +371,8 @@ impl<C: ServiceClient> ClientBuilder<C> {
             limits: Limits::default(),
             format: None,
             compress: Compress::None,
+            token: None,
+            connections: None,
             transport: Settings::default(),
             client: PhantomData,
         }
@@ -289,6 +399,13 @@ impl<C: ServiceClient> ClientBuilder<C> {
     /// Compresses bodies this way. Default not at all.
     pub fn compress(mut self, compress: Compress) -> Self {
         self.compress = compress;
+        self
+    }
+
+    /// Spreads calls over this many connections, which take turns. Default 1. Over HTTP/1.1 it is
+    /// how many there are at most; default `Limits::connections_per_client`.
+    pub fn connections(mut self, count: usize) -> Self {
+        self.connections = Some(count.max(1));
         self
     }
 
@@ -321,10 +438,14 @@ impl<C: ServiceClient> ClientBuilder<C> {
     fn client(self) -> Result<Client, Status> {
         let target = Target::parse(&self.url)?;
         let dialer = Dialer::new(target.address.clone(), self.transport)?;
-        let connector = Connector::Address(Arc::new(dialer));
-        let client = Client::new(target, self.limits, connector);
+        let connector = Connector::to(&target, dialer);
+        let client = Client::new(target, self.limits, connector, self.connections);
         let format = self.format.unwrap_or(client.defaults.format);
-        Ok(client.format(format).compress(self.compress))
+        let client = client.format(format).compress(self.compress);
+        Ok(match self.token {
+            Some(token) => client.auth(token),
+            None => client,
+        })
     }
 }
 

@@ -3,8 +3,14 @@
 use crate::{
     net::{self, Dialer, Stream},
     server::Memory,
+    target::Target,
 };
-use std::{fmt, io, sync::Arc};
+use farcall_core::Limits;
+use farcall_wire::Tunnel;
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Something a client can speak over: a server in this process ([`Server::memory`]), or any stream.
@@ -14,6 +20,11 @@ pub trait Over: Send + 'static {
     /// Opens a connection.
     #[doc(hidden)]
     fn open(&mut self) -> io::Result<Stream>;
+    /// Whether it can be opened more than once.
+    #[doc(hidden)]
+    fn many(&self) -> bool {
+        false
+    }
     /// Wraps it for the client.
     #[doc(hidden)]
     fn into_box(self) -> Box<dyn Over>
@@ -27,6 +38,9 @@ pub trait Over: Send + 'static {
 impl Over for Memory {
     fn open(&mut self) -> io::Result<Stream> {
         self.dial()
+    }
+    fn many(&self) -> bool {
+        true
     }
 }
 
@@ -56,16 +70,45 @@ impl<T: AsyncRead + AsyncWrite + Send + 'static> Over for Once<T> {
 }
 
 /// How a client's driver opens connections.
+#[derive(Clone)]
 pub(crate) enum Connector {
     Address(Arc<Dialer>),
-    Over(Box<dyn Over>),
+    /// An address whose server wants to be asked first, and for which path.
+    Tunnel(Arc<Dialer>, Tunnel, Option<String>),
+    Over(Arc<Mutex<Box<dyn Over>>>),
 }
 
 impl Connector {
-    pub(crate) async fn dial(&mut self) -> io::Result<Stream> {
+    /// For the server of this target, which this dialer reaches.
+    pub(crate) fn to(target: &Target, dialer: Dialer) -> Connector {
+        let dialer = Arc::new(dialer);
+        match target.tunnel {
+            None => Connector::Address(dialer),
+            Some(tunnel) => Connector::Tunnel(dialer, tunnel, target.path.clone()),
+        }
+    }
+
+    /// For what was handed in.
+    pub(crate) fn over(io: impl Over) -> Connector {
+        Connector::Over(Arc::new(Mutex::new(io.into_box())))
+    }
+
+    /// Whether it can be opened more than once.
+    pub(crate) fn many(&self) -> bool {
+        match self {
+            Connector::Address(_) | Connector::Tunnel(..) => true,
+            Connector::Over(over) => over.lock().unwrap_or_else(PoisonError::into_inner).many(),
+        }
+    }
+
+    pub(crate) async fn dial(&mut self, limits: &Limits) -> io::Result<Stream> {
         match self {
             Connector::Address(dialer) => dialer.dial().await,
-            Connector::Over(over) => over.open(),
+            Connector::Tunnel(dialer, tunnel, path) => {
+                let stream = dialer.dial().await?;
+                net::tunnel(stream, *tunnel, path.as_deref(), limits.head_bytes).await
+            }
+            Connector::Over(over) => over.lock().unwrap_or_else(PoisonError::into_inner).open(),
         }
     }
 }
@@ -73,7 +116,9 @@ impl Connector {
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Connector::Address(address) => write!(f, "Connector({address})"),
+            Connector::Address(dialer) | Connector::Tunnel(dialer, ..) => {
+                write!(f, "Connector({dialer})")
+            }
             Connector::Over(_) => f.write_str("Connector(given)"),
         }
     }

@@ -5,9 +5,10 @@
 //! connection ended, so that a late reply can never complete another call. Only when every slot is
 //! abandoned is the oldest taken again, under its next generation.
 
+use crate::stream::{End, Pipe};
 use farcall_core::Status;
 use farcall_wire::Reply;
-use std::{collections::VecDeque, task::Waker};
+use std::{collections::VecDeque, sync::Arc, task::Waker};
 use tokio::time::Instant;
 
 /// The number of a waiting call.
@@ -27,6 +28,8 @@ pub(crate) struct Slots {
     lost: usize,
     /// Slots that wait for a reply.
     waiting: usize,
+    /// How many of those are streams.
+    streams: usize,
     most: usize,
     index_bits: u32,
     oneway: u32,
@@ -45,6 +48,16 @@ enum State {
     /// The deadline passed; the caller has not looked yet. True: the reply came since.
     Expired(Status, bool),
     Done(Result<Reply, Status>),
+    /// A stream that has not ended both ways.
+    Stream(Streaming),
+}
+
+/// A call that streams.
+pub(crate) struct Streaming {
+    pub(crate) pipe: Arc<Pipe>,
+    pub(crate) deadline: Option<Instant>,
+    /// As of a call that waits.
+    pub(crate) position: u64,
 }
 
 /// A call that waits.
@@ -65,6 +78,7 @@ impl Slots {
             abandoned: VecDeque::new(),
             lost: 0,
             waiting: 0,
+            streams: 0,
             most,
             // One index more than there are slots: the last is the one-way calls'.
             index_bits: usize::BITS - most.leading_zeros(),
@@ -82,6 +96,11 @@ impl Slots {
     #[inline]
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// Whether no slot is taken, nor waits for a late reply.
+    pub(crate) fn all_free(&self) -> bool {
+        self.free.len() == self.slots.len()
     }
 
     /// The slot that the next [`wait`](Slots::wait) will take, and its number on the wire.
@@ -149,6 +168,14 @@ impl Slots {
         self.settle(id, Ok(reply))
     }
 
+    /// The peer gave the call of this number up: the waker of whom it fails.
+    pub(crate) fn fail(&mut self, number: u64, status: Status) -> Option<Waker> {
+        let index = (number & ((1 << self.index_bits) - 1)) as u32;
+        let slot = self.slots.get(index as usize)?;
+        let id = SlotId { index, generation: slot.generation };
+        if self.number(id) == number { self.settle(id, Err(status)) } else { None }
+    }
+
     /// Settles a waiting call; frees an abandoned one.
     #[inline]
     fn settle(&mut self, id: SlotId, result: Result<Reply, Status>) -> Option<Waker> {
@@ -174,8 +201,76 @@ impl Slots {
                 }
                 None
             }
-            State::Free | State::Done(_) => None,
+            State::Free | State::Done(_) | State::Stream(_) => None,
         }
+    }
+
+    /// A stream begins in a reserved slot.
+    pub(crate) fn stream(&mut self, id: SlotId, stream: Streaming) {
+        self.waiting += 1;
+        self.streams += 1;
+        self.slots[id.index as usize].state = State::Stream(stream);
+    }
+
+    /// Whether there are streams.
+    #[inline]
+    pub(crate) fn has_streams(&self) -> bool {
+        self.streams > 0
+    }
+
+    /// The slot of the stream of this number.
+    fn find_stream(&self, number: u64) -> Option<SlotId> {
+        let index = (number & ((1 << self.index_bits) - 1)) as u32;
+        let slot = self.slots.get(index as usize)?;
+        let id = SlotId { index, generation: slot.generation };
+        (self.number(id) == number && matches!(slot.state, State::Stream(_))).then_some(id)
+    }
+
+    /// The stream of this number.
+    pub(crate) fn find(&self, number: u64) -> Option<&Streaming> {
+        match &self.slots[self.find_stream(number)?.index as usize].state {
+            State::Stream(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// The numbers of all streams.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        let streams = self.slots.iter().enumerate();
+        let streams = streams.filter(|(_, slot)| matches!(slot.state, State::Stream(_)));
+        let id = |(index, slot): (usize, &Slot)| SlotId {
+            index: index as u32,
+            generation: slot.generation,
+        };
+        streams.map(|stream| self.number(id(stream))).collect()
+    }
+
+    /// The stream of this number is over, both ways: its slot is free.
+    pub(crate) fn end_stream(&mut self, number: u64) -> Option<Streaming> {
+        let id = self.find_stream(number)?;
+        let slot = &mut self.slots[id.index as usize];
+        let State::Stream(stream) = std::mem::replace(&mut slot.state, State::Free) else {
+            return None;
+        };
+        self.waiting -= 1;
+        self.streams -= 1;
+        self.free_slot(id);
+        Some(stream)
+    }
+
+    /// A call that waits is given up, and the peer is told this number: no answer will come.
+    pub(crate) fn cancel(&mut self, id: SlotId) -> Option<(Waker, u64)> {
+        let number = self.number(id);
+        let slot = &mut self.slots[id.index as usize];
+        if !matches!(slot.state, State::Waiting(_)) {
+            return None;
+        }
+        let State::Waiting(waiting) = std::mem::replace(&mut slot.state, State::Free) else {
+            return None;
+        };
+        self.waiting -= 1;
+        self.free_slot(id);
+        Some((waiting.waker, number))
     }
 
     #[inline]
@@ -208,7 +303,7 @@ impl Slots {
                 Ok(result)
             }
             State::Expired(..) => self.leave_expired(id).map(Err).ok_or(None),
-            State::Free | State::Abandoned => Err(None),
+            State::Free | State::Abandoned | State::Stream(_) => Err(None),
         }
     }
 
@@ -255,29 +350,46 @@ impl Slots {
             }
             State::Expired(..) => drop(self.leave_expired(id)),
             State::Done(_) => self.free_slot(id),
-            State::Free | State::Abandoned => {}
+            State::Free | State::Abandoned | State::Stream(_) => {}
         }
         None
     }
 
-    /// Fails the calls whose deadline has passed, with what `status` makes of them, and tells the
-    /// next deadline.
+    /// Fails the calls and streams whose deadline has passed, with what `status` makes of where
+    /// they began, and tells the next deadline. `cancelled` gets their numbers, for the peer.
     pub(crate) fn expire(
         &mut self,
         now: Instant,
         wakers: &mut Vec<Waker>,
-        status: impl Fn(&Waiting) -> Status,
+        mut cancelled: Option<&mut Vec<u64>>,
+        status: impl Fn(u64) -> Status,
     ) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         for index in 0..self.slots.len() as u32 {
             let slot = &mut self.slots[index as usize];
-            let State::Waiting(waiting) = &slot.state else { continue };
-            let Some(deadline) = waiting.deadline else { continue };
+            let (deadline, position) = match &slot.state {
+                State::Waiting(waiting) => (waiting.deadline, waiting.position),
+                State::Stream(stream) => (stream.deadline, stream.position),
+                _ => continue,
+            };
+            let Some(deadline) = deadline else { continue };
             if deadline > now {
                 next = Some(next.map_or(deadline, |n| n.min(deadline)));
                 continue;
             }
-            let expired = State::Expired(status(waiting), false);
+            let id = SlotId { index, generation: slot.generation };
+            let number = self.number(id);
+            if let Some(cancelled) = &mut cancelled {
+                cancelled.push(number);
+            }
+            if let Some(stream) = self.end_stream(number) {
+                let end = End::Failed(status(position));
+                wakers.extend(stream.pipe.finish(end).into_iter().flatten());
+                continue;
+            }
+            let slot = &mut self.slots[index as usize];
+            // What was cancelled is not answered any more.
+            let expired = State::Expired(status(position), cancelled.is_some());
             if let State::Waiting(waiting) = std::mem::replace(&mut slot.state, expired) {
                 wakers.push(waiting.waker);
             }
@@ -287,18 +399,19 @@ impl Slots {
     }
 
     /// Fails every call: the connection is gone, and with it every late reply.
-    pub(crate) fn fail_all(
-        &mut self,
-        wakers: &mut Vec<Waker>,
-        status: impl Fn(&Waiting) -> Status,
-    ) {
+    pub(crate) fn fail_all(&mut self, wakers: &mut Vec<Waker>, status: impl Fn(u64) -> Status) {
         for index in 0..self.slots.len() as u32 {
             let slot = &mut self.slots[index as usize];
             let id = SlotId { index, generation: slot.generation };
             match &slot.state {
                 State::Waiting(waiting) => {
-                    let failed = status(waiting);
+                    let failed = status(waiting.position);
                     wakers.extend(self.settle(id, Err(failed)));
+                }
+                State::Stream(_) => {
+                    let Some(stream) = self.end_stream(self.number(id)) else { continue };
+                    let end = End::Failed(status(stream.position));
+                    wakers.extend(stream.pipe.finish(end).into_iter().flatten());
                 }
                 State::Abandoned => {
                     self.lost -= 1;
@@ -317,132 +430,4 @@ impl Slots {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::Bytes;
-    use farcall_core::{Compress, Format, Meta};
-    use std::collections::HashMap;
-
-    fn reply(seq: u64) -> Reply {
-        let (meta, body) = (Meta::new(Bytes::new(), |_, _| {}), Bytes::new().into());
-        Reply { seq, error: None, format: Format::Raw, compress: Compress::None, meta, body }
-    }
-
-    /// What a call is, as simply as can be said.
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Model {
-        Waiting,
-        Expired,
-        Done(u64),
-        Failed,
-    }
-
-    /// Random calls, replies (late and twice), deadlines, drops and lost connections, held against
-    /// a table of what every live call must see.
-    #[test]
-    fn slots_do_what_a_table_does() {
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut roll = move |sides: usize| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            (random >> 11) as usize % sides
-        };
-        let status = |_: &Waiting| Status::cancelled("over");
-        for most in [1, 2, 3, 7, 8] {
-            let mut slots = Slots::new(most);
-            let mut live: Vec<(SlotId, u64, Model)> = Vec::new();
-            // Numbers whose replies may still come, of calls alive or not.
-            let mut wire: Vec<u64> = Vec::new();
-            let mut clock = Instant::now();
-            for _ in 0..20_000 {
-                let mut wakers = Vec::new();
-                match roll(10) {
-                    0..=2 => {
-                        let room = slots.has_room();
-                        let Some((id, number)) = slots.reserve() else {
-                            assert!(!room && live.len() == most);
-                            continue;
-                        };
-                        assert!(room && number < 1 << 31);
-                        assert!(live.iter().all(|(l, n, _)| *l != id && *n != number), "taken");
-                        if roll(8) == 0 {
-                            slots.release(id);
-                            continue;
-                        }
-                        let deadline = Some(clock + std::time::Duration::from_secs(roll(5) as u64));
-                        let waker = Waker::noop().clone();
-                        slots.wait(id, Waiting { waker, deadline, position: 0 });
-                        live.push((id, number, Model::Waiting));
-                        wire.push(number);
-                    }
-                    3..=5 if !wire.is_empty() => {
-                        let number = wire.swap_remove(roll(wire.len()));
-                        let woken = slots.complete(reply(number)).is_some();
-                        let call = live.iter_mut().find(|(_, n, _)| *n == number);
-                        let waited = call.is_some_and(|(_, _, model)| {
-                            let waited = *model == Model::Waiting;
-                            if waited {
-                                *model = Model::Done(number);
-                            }
-                            waited
-                        });
-                        assert_eq!(woken, waited);
-                        assert!(slots.complete(reply(number)).is_none(), "the same again");
-                    }
-                    6 | 7 if !live.is_empty() => {
-                        let at = roll(live.len());
-                        let (id, number, model) = live[at];
-                        if roll(3) == 0 {
-                            slots.abandon(id);
-                            live.swap_remove(at);
-                            continue;
-                        }
-                        match (slots.take(id, Waker::noop()), model) {
-                            (Err(_), Model::Waiting) => continue,
-                            (Ok(Ok(reply)), Model::Done(seq)) => assert_eq!(reply.seq, seq),
-                            (Ok(Err(_)), Model::Expired | Model::Failed) => {}
-                            (got, model) => panic!("{got:?} for {model:?} {number}"),
-                        }
-                        live.swap_remove(at);
-                    }
-                    8 => {
-                        clock += std::time::Duration::from_secs(1);
-                        let next = slots.expire(clock, &mut wakers, status);
-                        let waiting = live.iter().filter(|l| l.2 == Model::Waiting).count();
-                        assert_eq!(waiting, slots.waiting() + wakers.len());
-                        for (id, _, model) in &mut live {
-                            let state = &slots.slots[id.index as usize].state;
-                            if matches!(state, State::Expired(..)) && *model == Model::Waiting {
-                                *model = Model::Expired;
-                            }
-                        }
-                        assert_eq!(next.is_some(), slots.waiting() > 0);
-                    }
-                    9 if roll(20) == 0 => {
-                        slots.fail_all(&mut wakers, status);
-                        wire.clear();
-                        for (_, _, model) in &mut live {
-                            if *model == Model::Waiting {
-                                *model = Model::Failed;
-                            }
-                        }
-                    }
-                    _ => {}
-                }
-                let waiting = live.iter().filter(|l| l.2 == Model::Waiting).count();
-                assert_eq!(slots.waiting(), waiting);
-                assert!(slots.abandoned.len() <= most, "bounded");
-                let lost = slots.slots.iter().filter(|s| matches!(s.state, State::Abandoned));
-                assert_eq!(slots.lost, lost.count());
-                let held: HashMap<_, _> = live.iter().map(|l| (l.0.index, l.2)).collect();
-                assert_eq!(held.len(), live.len(), "one call, one slot");
-                assert_eq!(
-                    slots.slots.len(),
-                    slots.free.len() + slots.lost + live.len(),
-                    "lost one"
-                );
-            }
-        }
-    }
-}
+mod tests;

@@ -1,33 +1,57 @@
 //! The first bytes: they name the protocol, once, and its wire is opened.
 
-use super::Conn;
-use crate::server::ConnInfo;
+use super::{Close, Conn, part::Part};
 use farcall_wire::{
-    Broken, Side,
+    Broken, Side, Sniff,
     sniff::{Detected, detect},
 };
-use std::sync::{Arc, atomic::AtomicBool};
 
 impl Conn {
-    /// Opens the wire; false when more bytes are needed to tell which.
+    /// Asks the protocols that are not built in first, then those that are.
+    fn detect(&self) -> Detected {
+        let mut more = false;
+        for protocol in &self.shared.given {
+            match protocol.sniff(&self.input) {
+                Sniff::Yes => return Detected::Is(*protocol),
+                Sniff::More => more = true,
+                Sniff::No => {}
+            }
+        }
+        match detect(&self.input, self.spoken) {
+            _ if more => Detected::More,
+            detected => detected,
+        }
+    }
+
+    /// Opens the wire; false when more bytes are needed to tell which, or none will be opened.
     pub(super) fn greet(&mut self) -> Result<bool, Broken> {
-        match detect(&self.input, &self.shared.protocols) {
+        if !self.input.is_empty() {
+            self.shared.heard(self.id);
+        }
+        match self.detect() {
             Detected::Is(protocol) => {
                 self.wire = Some(protocol.open(Side::Server, &self.shared.limits));
-                self.info = Arc::new(ConnInfo {
-                    peer: self.stream.peer.clone(),
-                    identity: self.stream.write.identity(),
-                    protocol: protocol.name(),
-                    closed: AtomicBool::new(false),
-                    router: self.shared.router.clone(),
-                    away: self.shared.away.clone(),
-                });
+                self.streaming = protocol.streams();
+                self.info = self.shared.info(&self.stream, Some(protocol));
                 Ok(true)
             }
             Detected::More => {
                 self.unfed = false;
                 Ok(false)
             }
+            Detected::Off(protocol) => {
+                let broken = Broken::Off { name: protocol.name() };
+                let answer = protocol.turn_away(&self.input, &broken.to_string());
+                if answer.is_empty() {
+                    return Err(broken);
+                }
+                self.out.tail().extend_from_slice(&answer);
+                self.input.clear();
+                self.unfed = false;
+                self.part = Some(Part::boxed(Close::Broken(broken)));
+                Ok(false)
+            }
+            Detected::NotBuilt(name) => Err(Broken::NotBuilt { name }),
             Detected::None => {
                 let first = self.input[..self.input.len().min(8)].to_vec();
                 Err(Broken::NoProtocol { first })

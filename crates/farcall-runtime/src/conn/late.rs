@@ -1,6 +1,10 @@
 //! Replies that were not ready at once come home here, in batches.
 
-use crate::server::{Reply, Running};
+use super::{Conn, gate::Passed};
+use crate::{
+    server::{Reply, Running, Watch},
+    stream::Home,
+};
 use farcall_core::{MethodId, Status, Ticket};
 use std::{
     future::{Future, poll_fn},
@@ -25,8 +29,31 @@ pub(crate) struct Late(Mutex<State>);
 #[derive(Default)]
 struct State {
     home: Vec<Homecomer>,
+    /// Calls whose walk through the gate is over.
+    passed: Vec<Passed>,
+    /// The numbers of streams that want to be attended to.
+    touched: Vec<u64>,
     waker: Option<Waker>,
     stop: Stop,
+}
+
+impl State {
+    #[inline]
+    fn leave_waker(&mut self, cx: &Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+    }
+
+    /// The first one wakes the connection; the others travel along.
+    fn wake_first(state: MutexGuard<'_, State>) {
+        let first = state.home.len() + state.passed.len() + state.touched.len() == 1;
+        let waker = first.then(|| state.waker.clone()).flatten();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
 }
 
 /// What whoever ends the server wants of a connection.
@@ -39,6 +66,8 @@ pub(crate) enum Stop {
     Drain,
     /// To close now: it was given time enough.
     Cut,
+    /// To close now: it has said nothing, and others want its place.
+    Room,
 }
 
 /// A call whose handler is done, or never will be.
@@ -46,6 +75,7 @@ pub(crate) struct Homecomer {
     pub(crate) slot: usize,
     pub(crate) ticket: Ticket,
     pub(crate) to: MethodId,
+    pub(crate) watch: Option<Box<Watch>>,
     outcome: Outcome,
 }
 
@@ -55,6 +85,12 @@ enum Outcome {
 }
 
 impl Homecomer {
+    /// Nobody wants the answer.
+    #[cold]
+    pub(crate) fn forget(self) {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(self.outcome)));
+    }
+
     /// Writes the answer.
     pub(crate) fn answer(mut self, reply: Reply<'_>) {
         match &mut self.outcome {
@@ -69,14 +105,30 @@ impl Late {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes who came home, leaves the waker for those who will, and tells whether to stop.
+    /// Takes who came home and which streams were touched, leaves the waker for those who will, and
+    /// tells whether to stop.
     #[inline]
-    pub(crate) fn collect(&self, cx: &Context<'_>, into: &mut Vec<Homecomer>) -> Stop {
+    pub(super) fn collect(
+        &self,
+        cx: &Context<'_>,
+        into: &mut Vec<Homecomer>,
+        passed: &mut Vec<Passed>,
+        touched: &mut Vec<u64>,
+    ) -> Stop {
         let mut state = self.lock();
-        if !state.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-            state.waker = Some(cx.waker().clone());
-        }
+        state.leave_waker(cx);
         std::mem::swap(&mut state.home, into);
+        passed.append(&mut state.passed);
+        if !state.touched.is_empty() {
+            std::mem::swap(&mut state.touched, touched);
+        }
+        state.stop
+    }
+
+    /// Leaves the waker, and tells whether to stop.
+    pub(crate) fn told(&self, cx: &Context<'_>) -> Stop {
+        let mut state = self.lock();
+        state.leave_waker(cx);
         state.stop
     }
 
@@ -94,12 +146,22 @@ impl Late {
     fn arrive(&self, homecomer: Homecomer) {
         let mut state = self.lock();
         state.home.push(homecomer);
-        // The first one wakes the connection; the others travel along.
-        let waker = (state.home.len() == 1).then(|| state.waker.clone()).flatten();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        State::wake_first(state);
+    }
+
+    /// A walk through the gate is over.
+    pub(super) fn pass(&self, passed: Passed) {
+        let mut state = self.lock();
+        state.passed.push(passed);
+        State::wake_first(state);
+    }
+}
+
+impl Home for Late {
+    fn touch(&self, seq: u64) {
+        let mut state = self.lock();
+        state.touched.push(seq);
+        State::wake_first(state);
     }
 }
 
@@ -125,18 +187,45 @@ impl Drop for Busy {
     }
 }
 
+/// A call whose handler leaves.
+pub(super) struct Leaver {
+    pub(super) ticket: Ticket,
+    pub(super) to: MethodId,
+    pub(super) deadline: Option<Instant>,
+    pub(super) watch: Option<Box<Watch>>,
+}
+
+impl Conn {
+    /// A handler must wait: it leaves for a task of its own.
+    pub(super) fn leave(&mut self, leaver: Leaver, run: Pin<Box<dyn Running>>) {
+        let busy = Busy::new(&self.shared.away);
+        if busy.all() > self.limits().calls {
+            let text = "too many calls are waiting on this server (Limits::calls)";
+            let Leaver { ticket, to, watch, .. } = leaver;
+            return self.refuse_call(&ticket, to, &Status::resource_exhausted(text), watch);
+        }
+        let slot = self.slots.take();
+        let late = Arc::clone(&self.late);
+        let Ticket { seq, oneway, .. } = leaver.ticket;
+        let handle = send_out(late, busy, slot, leaver, run);
+        // What wants no answer is finished even when its caller is gone; the rest is stopped then.
+        if !oneway {
+            self.slots.fill(slot, seq, handle);
+        }
+    }
+}
+
 /// Runs a handler as a task. Whatever becomes of it, it comes home.
-pub(crate) fn send_out(
+fn send_out(
     late: Arc<Late>,
     busy: Busy,
     slot: usize,
-    ticket: Ticket,
-    to: MethodId,
-    deadline: Option<Instant>,
+    leaver: Leaver,
     run: Pin<Box<dyn Running>>,
 ) -> AbortHandle {
-    let mut away =
-        Away { late, busy: Some(busy), slot, ticket, to, run: Some(run), end: End::Stopped };
+    let Leaver { ticket, to, deadline, watch } = leaver;
+    let (busy, run) = (Some(busy), Some(run));
+    let mut away = Away { late, busy, slot, ticket, to, watch, run, end: End::Stopped };
     let task = async move {
         let finished = {
             let run = poll_fn(|cx| match &mut away.run {
@@ -169,6 +258,7 @@ struct Away {
     slot: usize,
     ticket: Ticket,
     to: MethodId,
+    watch: Option<Box<Watch>>,
     run: Option<Pin<Box<dyn Running>>>,
     end: End,
 }
@@ -200,6 +290,7 @@ impl Drop for Away {
         // Counted no more before its answer can bring the next call.
         drop(self.busy.take());
         let Away { slot, ticket, to, .. } = *self;
-        self.late.arrive(Homecomer { slot, ticket, to, outcome });
+        let watch = self.watch.take();
+        self.late.arrive(Homecomer { slot, ticket, to, watch, outcome });
     }
 }

@@ -4,12 +4,16 @@
 //! A turn is bounded in calls, bytes and time, so that a busy connection lets others have theirs.
 //! Handlers that are not ready at once leave for tasks of their own and come home through `late`.
 
+mod gate;
 mod greet;
 mod late;
 mod part;
+mod request;
 mod scratch;
 mod slots;
+mod streams;
 mod timing;
+mod work;
 
 pub(crate) use late::{Busy, Late, Stop};
 pub(crate) use part::Close;
@@ -17,11 +21,12 @@ pub(crate) use part::Close;
 use crate::{
     clock::after,
     net::Stream,
-    server::{ConnInfo, Cx, Reply, Shared},
+    server::{ConnInfo, Shared},
 };
 use bytes::BytesMut;
-use farcall_core::{Call, Limits, MethodId, Status, Ticket};
-use farcall_wire::{Broken, Event, Fed, Head, Out, ReplyHead, Unknown, Wire};
+use farcall_core::Limits;
+use farcall_wire::{Out, Wire, sniff::Spoken};
+use gate::Passed;
 use late::Homecomer;
 use part::Part;
 use scratch::READ_BYTES;
@@ -31,28 +36,35 @@ use std::{
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
+use streams::Streams;
 use timing::Timing;
 use tokio::time::Instant;
+use work::Parked;
 
 /// The server's end of one connection.
 pub(crate) struct Conn {
     stream: Stream,
     shared: Arc<Shared>,
+    /// The number it is registered by.
+    id: u64,
+    spoken: Spoken,
     info: Arc<ConnInfo>,
     late: Arc<Late>,
     /// Opened once the first bytes have named the protocol.
     wire: Option<Box<dyn Wire>>,
     input: BytesMut,
     out: Out,
-    /// Events that were cut but may not start yet: the output is full.
-    parked: VecDeque<Event>,
+    /// Calls that came home from the gate.
+    passed: VecDeque<Passed>,
+    /// The wire carries streams, and calls that may be given up.
+    streaming: bool,
+    /// Calls that were cut but may not start yet.
+    parked: Parked,
     slots: Slots,
+    streams: Streams,
     timing: Timing,
     /// How many more bytes the message at hand needs; 0 when none has begun.
     need: usize,
@@ -68,6 +80,8 @@ pub(crate) struct Conn {
     flushing: bool,
     leaving: Leaving,
     home: Vec<Homecomer>,
+    home_passed: Vec<Passed>,
+    touched: Vec<u64>,
 }
 
 /// How far a connection is in leaving.
@@ -92,24 +106,22 @@ struct Budget {
 
 impl Conn {
     /// The end of a connection that was just accepted.
-    pub(crate) fn new(stream: Stream, shared: Arc<Shared>) -> Conn {
-        let info = Arc::new(ConnInfo {
-            peer: stream.peer.clone(),
-            identity: None,
-            protocol: "",
-            closed: AtomicBool::new(false),
-            router: shared.router.clone(),
-            away: shared.away.clone(),
-        });
+    pub(crate) fn new(stream: Stream, shared: Arc<Shared>, id: u64, spoken: Spoken) -> Conn {
+        let info = shared.info(&stream, None);
         Conn {
             stream,
+            id,
+            spoken,
             info,
             late: Arc::default(),
             wire: None,
             input: BytesMut::new(),
             out: Out::new(),
-            parked: VecDeque::new(),
+            passed: VecDeque::new(),
+            streaming: false,
+            parked: Parked::default(),
             slots: Slots::default(),
+            streams: Streams::default(),
             timing: Timing::new(Instant::now()),
             need: 0,
             unfed: false,
@@ -119,6 +131,8 @@ impl Conn {
             flushing: false,
             leaving: Leaving::No,
             home: Vec::new(),
+            home_passed: Vec::new(),
+            touched: Vec::new(),
             shared,
         }
     }
@@ -134,8 +148,10 @@ impl Conn {
 
     /// One turn: bring home, start what was cut, cut what was read, write, read.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
-        if self.bring_home(cx) == Stop::Cut {
-            return Poll::Ready(Close::Time("Limits::drain_time"));
+        match self.bring_home(cx) {
+            Stop::Cut => return Poll::Ready(Close::Time("Limits::drain_time")),
+            Stop::Room => return Poll::Ready(Close::Room),
+            Stop::No | Stop::Drain => {}
         }
         let now = Instant::now();
         let mut budget = Budget {
@@ -165,10 +181,10 @@ impl Conn {
                 }
                 return self.take_leave(cx);
             }
-            if self.blocked() {
+            if self.stalled() {
                 break;
             }
-            if self.unfed || !self.parked.is_empty() {
+            if self.unfed || self.may_go_on() {
                 // Writing made room for what was held back.
                 continue;
             }
@@ -176,7 +192,10 @@ impl Conn {
                 break;
             }
             match self.read(cx, &mut budget) {
-                Poll::Ready(Ok(0)) => self.ended = true,
+                Poll::Ready(Ok(0)) => {
+                    self.ended = true;
+                    self.lose_streams();
+                }
                 Poll::Ready(Ok(_)) => self.unfed = true,
                 Poll::Ready(Err(error)) => return Poll::Ready(Close::Io(error)),
                 Poll::Pending => break,
@@ -189,11 +208,13 @@ impl Conn {
     fn deaf(&self) -> bool {
         self.ended
             || self.part.is_some()
-            || match self.leaving {
-                Leaving::No => false,
-                Leaving::Yes | Leaving::Reading => self.need == 0,
-                Leaving::Read => true,
-            }
+            // A stream that runs needs its peer's items and windows.
+            || self.streams.is_empty()
+                && match self.leaving {
+                    Leaving::No => false,
+                    Leaving::Yes | Leaving::Reading => self.need == 0,
+                    Leaving::Read => true,
+                }
     }
 
     /// Everything was said and done.
@@ -202,193 +223,34 @@ impl Conn {
             && self.slots.taken() == 0
             && self.out.is_empty()
             && !self.flushing
-            && self.parked.is_empty()
+            && !self.held_back()
             && !self.unfed
     }
 
-    /// Nothing more may start: the slots are taken, the output is full, or the wire waits.
-    fn blocked(&self) -> bool {
-        self.waiting
-            || self.slots.taken() >= self.limits().calls_per_connection
-            || self.out.len() > self.limits().output_bytes
+    /// Something that may not start yet waits.
+    fn held_back(&self) -> bool {
+        !self.parked.is_empty() || !self.passed.is_empty()
     }
 
-    fn bring_home(&mut self, cx: &Context<'_>) -> Stop {
-        let mut home = std::mem::take(&mut self.home);
-        let stop = self.late.collect(cx, &mut home);
-        if stop != Stop::No && self.leaving == Leaving::No {
-            self.leaving = Leaving::Yes;
-        }
-        if !home.is_empty() {
-            scratch::lend_tail(&mut self.out);
-        }
-        for homecomer in home.drain(..) {
-            self.slots.release(homecomer.slot);
-            let Some(wire) = self.wire.as_deref_mut() else { continue };
-            let entry = self.shared.router.entry(homecomer.to);
-            let ticket = homecomer.ticket;
-            homecomer.answer(Reply::new(
-                wire,
-                &mut self.out,
-                &ticket,
-                entry,
-                self.shared.rules,
-                &mut None,
-            ));
-        }
-        self.home = home;
-        stop
-    }
-
-    /// Starts what was cut and cuts what was read, until nothing is left, nothing may start, or the
-    /// turn is over.
-    fn work(&mut self, budget: &mut Budget, now: Instant) -> Result<(), Broken> {
-        // Whatever came home may be what the wire waits for; it says so again if not.
-        self.waiting = false;
-        while !self.parked.is_empty() && !self.blocked() && !budget.over {
-            if let Some(event) = self.parked.pop_front() {
-                self.start(event, budget, now);
-            }
-        }
-        if !self.unfed || !self.parked.is_empty() {
-            return Ok(());
-        }
-        if self.wire.is_none() && !self.greet()? {
-            return Ok(());
-        }
-        let mut events = scratch::lend_events();
-        scratch::lend_tail(&mut self.out);
-        let mut result = Ok(());
-        while self.unfed && !self.blocked() && !budget.over && self.parked.is_empty() {
-            let free = self.limits().calls_per_connection - self.slots.taken();
-            let most = budget.calls.min(free).max(1);
-            let Some(wire) = self.wire.as_deref_mut() else { break };
-            let router = &*self.shared.router;
-            let before = self.input.len();
-            match wire.feed(&mut self.input, &mut self.out, router, &mut events, most) {
-                // Answers that the wire gave by itself take time too.
-                Ok(Fed::Full) => budget.over |= events.is_empty(),
-                Ok(Fed::Hungry { need }) => {
-                    self.need = need;
-                    self.unfed = false;
-                }
-                // What was found just now may be what the wire waits for.
-                Ok(Fed::Waiting) => self.waiting = events.is_empty(),
-                Ok(Fed::Closing) => {
-                    (self.need, self.unfed) = (0, false);
-                    self.part = Some(Part::boxed(Close::Done));
-                }
-                Err(broken) => {
-                    self.unfed = false;
-                    if wire.closing() {
-                        self.need = 0;
-                        self.part = Some(Part::boxed(Close::Broken(broken)));
-                    } else {
-                        result = Err(broken);
-                    }
-                }
-            }
-            if self.input.len() < before && (!events.is_empty() || !wire.midway()) {
-                self.timing.message_done(!events.is_empty());
-                if self.leaving == Leaving::Reading {
-                    self.leaving = Leaving::Read;
-                }
-            }
-            for event in events.drain(..) {
-                if budget.over || self.out.len() > self.limits().output_bytes {
-                    self.parked.push_back(event);
-                } else {
-                    self.start(event, budget, now);
-                }
-            }
-        }
-        scratch::return_events(events);
-        result
-    }
-
-    fn start(&mut self, event: Event, budget: &mut Budget, now: Instant) {
-        budget.calls = budget.calls.saturating_sub(1);
-        match event {
-            Event::Call(call) => self.start_call(call, budget, now),
-            Event::Unknown(unknown) => self.refuse(&unknown),
-            // Nobody calls from here, so nobody answers.
-            Event::Reply(_) => {}
-        }
-        budget.over |= budget.calls == 0;
-    }
-
+    /// One more call may start: there is a slot, and room for its answer.
     #[inline]
-    fn start_call(&mut self, call: Call, budget: &mut Budget, now: Instant) {
-        let Some(wire) = self.wire.as_deref_mut() else { return };
-        let Call { ticket, to, timeout, meta, body } = call;
-        let entry = self.shared.router.entry(to);
-        let deadline = timeout.map(|t| after(now, t));
-        let mut later = None;
-        let reply = Reply::new(wire, &mut self.out, &ticket, entry, self.shared.rules, &mut later);
-        if timeout.is_some_and(|t| t.is_zero()) {
-            let status = Status::deadline_exceeded("the caller's deadline had passed on arrival");
-            return reply.fail(&status, &[]);
-        }
-        let conn = Arc::clone(&self.info);
-        let cx = Cx { conn, to, meta, deadline, reply_meta: Mutex::new(Vec::new()) };
-        // The clock is read around the handler alone, and once more only where it did not run here.
-        let ended = match entry.method.start(cx, body, self.shared.spawn, reply) {
-            Some(ran) => {
-                if ran.ended - ran.began > self.shared.limits.hold_time {
-                    self.shared.held(entry, ran.ended - ran.began);
-                }
-                ran.ended
-            }
-            None => Instant::now(),
-        };
-        budget.over |= ended >= budget.until;
-        if let Some(run) = later {
-            self.leave(ticket, to, deadline, run);
-        }
+    fn may_start(&self) -> bool {
+        self.slots.taken() < self.limits().calls_per_connection
+            && self.out.len() <= self.limits().output_bytes
     }
 
-    /// A handler must wait: it leaves for a task of its own.
-    fn leave(
-        &mut self,
-        ticket: Ticket,
-        to: MethodId,
-        deadline: Option<Instant>,
-        run: Pin<Box<dyn crate::server::Running>>,
-    ) {
-        let busy = Busy::new(&self.shared.away);
-        if busy.all() > self.limits().calls {
-            let text = "too many calls are waiting on this server (Limits::calls)";
-            return self.refuse_call(&ticket, to, &Status::resource_exhausted(text));
-        }
-        let slot = self.slots.take();
-        let late = Arc::clone(&self.late);
-        let handle = late::send_out(late, busy, slot, ticket, to, deadline, run);
-        // What wants no answer is finished even when its caller is gone; the rest is stopped then.
-        if !ticket.oneway {
-            self.slots.fill(slot, handle);
-        }
+    /// Nothing more is cut nor read: the output is full, the wire waits, or too many calls wait for
+    /// slots. What runs goes on.
+    fn stalled(&self) -> bool {
+        self.waiting
+            || self.out.len() > self.limits().output_bytes
+            || !self.streaming && self.crowded()
     }
 
-    #[cold]
-    fn refuse_call(&mut self, ticket: &Ticket, to: MethodId, status: &Status) {
-        let Some(wire) = self.wire.as_deref_mut() else { return };
-        let entry = self.shared.router.entry(to);
-        let rules = self.shared.rules;
-        Reply::new(wire, &mut self.out, ticket, entry, rules, &mut None).fail(status, &[]);
-    }
-
-    #[cold]
-    fn refuse(&mut self, unknown: &Unknown) {
-        let Some(wire) = self.wire.as_deref_mut() else { return };
-        let Unknown { ticket, found, service, method } = unknown;
-        if ticket.oneway {
-            return;
-        }
-        let status = wire.unknown(*found, service, method);
-        let error = Some(&status);
-        let head = ReplyHead { ticket, service, method, error, meta: &[], shape: None };
-        let mark = wire.begin(Head::Reply(head), &mut self.out);
-        wire.end(mark, &mut self.out);
+    /// The slots are taken, and no more calls may wait for one.
+    fn crowded(&self) -> bool {
+        self.slots.taken() >= self.limits().calls_per_connection
+            && self.parked.full(&self.shared.limits)
     }
 
     /// Writes until all is written or the peer must read first.
@@ -446,7 +308,7 @@ impl Conn {
         let begun = self.need > 0 || (self.wire.is_none() && !self.input.is_empty());
         let state = timing::State {
             silent: self.wire.is_none() && self.input.is_empty(),
-            begun: begun && !self.blocked(),
+            begun: begun && !self.stalled(),
             unwritten: !self.out.is_empty() || self.flushing,
             busy: self.slots.taken() > 0,
         };

@@ -29,6 +29,8 @@ pub(crate) enum Close {
     Io(io::Error),
     /// A time limit passed; the text names the limit.
     Time(&'static str),
+    /// It had said nothing, and others wanted its place.
+    Room,
 }
 
 impl fmt::Display for Close {
@@ -37,6 +39,7 @@ impl fmt::Display for Close {
             Close::Done => f.write_str("done"),
             Close::Broken(broken) => write!(f, "the peer broke the protocol: {broken}"),
             Close::Io(error) => write!(f, "input or output failed: {error}"),
+            Close::Room => f.write_str("it was silent and others came (Limits::connections)"),
             Close::Time(limit) => write!(f, "the peer was too slow ({limit})"),
         }
     }

@@ -5,8 +5,19 @@ use tokio::task::AbortHandle;
 /// The handlers of one connection that are away, by slot.
 #[derive(Default)]
 pub(crate) struct Slots {
-    away: Vec<Option<AbortHandle>>,
+    away: Vec<Away>,
     free: Vec<usize>,
+}
+
+/// One that is away, or an empty place.
+#[derive(Default)]
+struct Away {
+    /// How to stop it; none where it is not to be stopped.
+    handle: Option<AbortHandle>,
+    /// The call's number.
+    seq: u64,
+    /// Its caller gave it up: no answer is wanted.
+    silent: bool,
 }
 
 impl Slots {
@@ -18,28 +29,42 @@ impl Slots {
     /// A slot for a handler that is about to leave.
     pub(crate) fn take(&mut self) -> usize {
         self.free.pop().unwrap_or_else(|| {
-            self.away.push(None);
+            self.away.push(Away::default());
             self.away.len() - 1
         })
     }
 
-    /// Remembers how to stop it.
-    pub(crate) fn fill(&mut self, slot: usize, handle: AbortHandle) {
-        self.away[slot] = Some(handle);
+    /// Remembers how to stop it, and the number of its call.
+    pub(crate) fn fill(&mut self, slot: usize, seq: u64, handle: AbortHandle) {
+        self.away[slot] = Away { handle: Some(handle), seq, silent: false };
     }
 
-    /// It came home.
-    pub(crate) fn release(&mut self, slot: usize) {
-        self.away[slot] = None;
+    /// It came home. Tells whether its answer is wanted.
+    pub(crate) fn release(&mut self, slot: usize) -> bool {
+        let wanted = !std::mem::take(&mut self.away[slot]).silent;
         self.free.push(slot);
         if self.free.len() == self.away.len() {
             // Nobody is away: give the room back, so that an idle connection holds none.
             *self = Slots::default();
         }
+        wanted
+    }
+
+    /// Its caller gave it up: it is stopped, and not answered when it comes home. False where no
+    /// call of this number is away.
+    pub(crate) fn cancel(&mut self, seq: u64) -> bool {
+        let found = self.away.iter_mut().find(|away| away.seq == seq && away.handle.is_some());
+        let Some(away) = found else { return false };
+        away.silent = true;
+        if let Some(handle) = away.handle.take() {
+            handle.abort();
+        }
+        true
     }
 
     /// Stops all that are away: nobody will read their answers.
     pub(crate) fn abort(&mut self) {
-        self.away.iter_mut().filter_map(Option::take).for_each(|handle| handle.abort());
+        let handles = self.away.iter_mut().filter_map(|away| away.handle.take());
+        handles.for_each(|handle| handle.abort());
     }
 }

@@ -17,7 +17,8 @@ mod settings;
 mod tcp;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
-mod told;
+pub(crate) mod told;
+mod tunnel;
 #[cfg(unix)]
 mod unix;
 
@@ -28,6 +29,7 @@ pub(crate) use memory::{MemoryListener, dial as dial_memory, pair};
 pub use settings::Tcp;
 pub(crate) use tcp::{adopt, bind as bind_tcp, dial as dial_tcp};
 pub(crate) use told::Told;
+pub(crate) use tunnel::tunnel;
 #[cfg(unix)]
 pub(crate) use unix::{UnixListener, dial as dial_unix};
 
@@ -94,6 +96,16 @@ pub enum Peer {
     Memory,
     /// A stream that was handed in: nobody said who it is.
     Unknown,
+}
+
+impl Peer {
+    /// The IP address, where there is one. An IPv4 peer of an IPv6 socket has its IPv4 address.
+    pub fn ip(&self) -> Option<std::net::IpAddr> {
+        match self {
+            Peer::Tcp(address) => Some(address.ip().to_canonical()),
+            Peer::Unix { .. } | Peer::Memory | Peer::Unknown => None,
+        }
+    }
 }
 
 impl fmt::Display for Peer {

@@ -20,7 +20,6 @@ impl Told {
     }
 
     /// As an error of input and output.
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has something to tell"))]
     pub(crate) fn error(self) -> io::Error {
         io::Error::new(io::ErrorKind::ConnectionAborted, self)
     }
@@ -42,3 +41,19 @@ impl fmt::Display for Told {
 }
 
 impl Error for Told {}
+
+/// A record of TLS that holds an alert (RFC 8446 §5.1, §6): seven bytes, and the first thing said.
+pub(crate) fn is_alert(input: &[u8]) -> bool {
+    matches!(input, [21, 3, _, 0, 2, 1 | 2, _])
+}
+
+/// The server has answered a plain connection with such an alert, and read nothing of it.
+#[cold]
+pub(crate) fn wants_tls() -> Told {
+    Told {
+        code: Code::Unavailable,
+        text: "the server speaks TLS on that port, and this client does not".into(),
+        hint: Some("say so in the URL: PROTOCOL+tls://HOST:PORT"),
+        unread: true,
+    }
+}

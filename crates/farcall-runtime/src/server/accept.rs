@@ -1,8 +1,9 @@
 //! Listeners: accept, count, hand over; back off when the system refuses.
 
-use super::Shared;
+use super::{Shared, conns::Refused};
 use crate::net::{self, MemoryListener, Stream};
 use farcall_core::Limits;
+use farcall_wire::sniff::Spoken;
 use std::{fmt, future::poll_fn, io, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
@@ -62,15 +63,15 @@ impl Listener {
 }
 
 /// Accepts on all listeners, for ever.
-pub(super) async fn accept(listeners: Vec<Listener>, shared: Arc<Shared>) {
+pub(super) async fn accept(listeners: Vec<(Listener, Spoken)>, shared: Arc<Shared>) {
     let mut loops = JoinSet::new();
-    for listener in listeners {
-        loops.spawn(accept_on(listener, Arc::clone(&shared)));
+    for (listener, spoken) in listeners {
+        loops.spawn(accept_on(listener, spoken, Arc::clone(&shared)));
     }
     while loops.join_next().await.is_some() {}
 }
 
-async fn accept_on(listener: Listener, shared: Arc<Shared>) {
+async fn accept_on(listener: Listener, spoken: Spoken, shared: Arc<Shared>) {
     let mut pause = BACK_OFF.0;
     loop {
         match listener.accept(&shared.limits).await {
@@ -78,9 +79,15 @@ async fn accept_on(listener: Listener, shared: Arc<Shared>) {
             Ok(Some(stream)) => {
                 pause = BACK_OFF.0;
                 let peer = stream.peer.clone();
-                match shared.admit(stream) {
-                    Some(conn) => drop(tokio::spawn(conn)),
-                    None => tracing::warn!(%peer, "connection refused (Limits::connections)"),
+                match shared.admit(stream, spoken) {
+                    Ok(conn) => drop(tokio::spawn(conn)),
+                    Err(Refused::Plugin(status)) => {
+                        tracing::info!(%peer, why = %status, "connection refused");
+                    }
+                    Err(Refused::Full) => {
+                        tracing::warn!(%peer, "connection refused (Limits::connections)");
+                    }
+                    Err(Refused::Leaving) => {}
                 }
             }
             // A peer that left between connecting and being accepted is no reason to pause.

@@ -1,8 +1,8 @@
 //! What a handler knows of its call.
 
-use super::router::Router;
+use super::{auth::User, router::Router};
 use crate::net::{Identity, Peer};
-use farcall_core::{Meta, MethodId};
+use farcall_core::{Meta, MethodId, Str};
 use std::{
     fmt,
     sync::{
@@ -18,6 +18,8 @@ pub(crate) struct ConnInfo {
     pub(crate) peer: Peer,
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) protocol: &'static str,
+    /// The metadata that carries credentials, where the protocol has a place for them.
+    pub(crate) auth_key: Option<&'static str>,
     pub(crate) closed: AtomicBool,
     pub(crate) router: Arc<Router>,
     /// How many calls wait on the whole server.
@@ -32,6 +34,24 @@ pub struct Cx {
     pub(crate) meta: Meta,
     pub(crate) deadline: Option<Instant>,
     pub(crate) reply_meta: Mutex<Vec<(String, String)>>,
+    /// What most calls do not have.
+    pub(crate) more: Option<Box<More>>,
+}
+
+/// What is known of a call only where a gate asked for it.
+#[derive(Default)]
+pub(crate) struct More {
+    /// Whoever was let in.
+    users: Vec<User>,
+    /// The names of a method that does not exist.
+    unknown: Option<(Str, Str)>,
+}
+
+impl More {
+    /// Of a call of these names, which lead nowhere.
+    pub(crate) fn unknown(names: (Str, Str)) -> More {
+        More { users: Vec::new(), unknown: Some(names) }
+    }
 }
 
 impl Cx {
@@ -53,12 +73,40 @@ impl Cx {
 
     /// The service's name, as it was called.
     pub fn service(&self) -> &str {
-        &self.conn.router.entry(self.to).service
+        match self.unknown() {
+            Some((service, _)) => service,
+            None => &self.conn.router.entry(self.to).service,
+        }
     }
 
     /// The method's name, as it was called.
     pub fn method(&self) -> &str {
-        &self.conn.router.entry(self.to).name
+        match self.unknown() {
+            Some((_, method)) => method,
+            None => &self.conn.router.entry(self.to).name,
+        }
+    }
+
+    /// The names of a method that does not exist.
+    pub(crate) fn unknown(&self) -> Option<&(Str, Str)> {
+        self.more.as_ref()?.unknown.as_ref()
+    }
+
+    /// What the caller sent to say who it is: the metadata `__AUTH` over rpcx, the field
+    /// `Authorization` over HTTP, scheme included. None over protocols that have no place for it;
+    /// none, too, if it came twice or is not UTF-8.
+    pub fn credentials(&self) -> Option<&str> {
+        std::str::from_utf8(self.meta.only(self.conn.auth_key?)?).ok()
+    }
+
+    /// Whoever [`Server::auth`](crate::Server::auth) let in, by their type.
+    pub fn get<U: 'static>(&self) -> Option<&U> {
+        self.more.as_ref()?.users.iter().rev().find_map(|user| user.downcast_ref())
+    }
+
+    /// Remembers whoever was let in.
+    pub(super) fn admit(&mut self, user: User) {
+        self.more.get_or_insert_default().users.push(user);
     }
 
     /// The metadata that came with the call.

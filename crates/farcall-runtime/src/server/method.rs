@@ -4,16 +4,18 @@ use super::{
     cx::Cx,
     reply::{Reply, panicked},
     router::Entry,
+    spares::Spares,
 };
-use crate::conn::Busy;
-use farcall_core::{Body, Put, Status, Take};
+use crate::{conn::Busy, stream::Pipe};
+use farcall_core::{Body, Put, Shape, Status, Streams, Take};
+use farcall_wire::Request;
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::AtomicU64},
     task::{Context, Poll, Waker},
 };
 use tokio::{task, time::Instant};
@@ -48,9 +50,17 @@ pub struct Methods {
 }
 
 impl Methods {
-    fn add(&mut self, info: &'static MethodInfo, method: impl Method + 'static) {
+    /// A method, and the shapes of its argument and its result, or of their items.
+    pub(super) fn add(
+        &mut self,
+        info: &'static MethodInfo,
+        shapes: [&'static Shape; 2],
+        method: impl Method + 'static,
+    ) {
         let (service, name) = (self.service.clone(), info.name.to_owned());
-        self.entries.push(Entry { service, name, method: Box::new(method) });
+        let (streams, method) = (method.streams(), Box::new(method));
+        let (shapes, calls) = (shapes.map(Some), AtomicU64::new(0));
+        self.entries.push(Entry { service, name, streams, method, shapes, calls });
     }
 
     /// An async method: polled where the bytes arrived; a task once it waits.
@@ -62,7 +72,8 @@ impl Methods {
         F: Fn(Cx, Req) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = (Cx, Result<Resp, E>)> + Send + 'static,
     {
-        self.add(info, Unary { run, info, types: PhantomData });
+        let shapes = [&Req::SHAPE, &Resp::SHAPE];
+        self.add(info, shapes, Unary { run, info, spares: Spares::default(), types: PhantomData });
     }
 
     /// A method that never waits: run where the bytes arrived.
@@ -73,7 +84,8 @@ impl Methods {
         E: Into<Status> + Send + 'static,
         F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync + 'static,
     {
-        self.add(info, Direct { run, info, types: PhantomData });
+        let shapes = [&Req::SHAPE, &Resp::SHAPE];
+        self.add(info, shapes, Direct { run, info, types: PhantomData });
     }
 
     /// A method that blocks: run on the blocking pool.
@@ -84,7 +96,8 @@ impl Methods {
         E: Into<Status> + Send + 'static,
         F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync + 'static,
     {
-        self.add(info, Blocking { run: Arc::new(run), info, types: PhantomData });
+        let shapes = [&Req::SHAPE, &Resp::SHAPE];
+        self.add(info, shapes, Blocking { run: Arc::new(run), info, types: PhantomData });
     }
 }
 
@@ -99,6 +112,21 @@ pub(crate) trait Method: Send + Sync {
     /// Decodes, runs, and answers or leaves the handler for later. `spawn`: do not poll in place.
     /// Tells when the handler ran here, if it did.
     fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>) -> Option<Ran>;
+    /// Which sides are streams; asked once.
+    fn streams(&self) -> Streams {
+        Streams::default()
+    }
+    /// The same as `start`, for a method that streams.
+    fn open(&self, cx: Cx, body: Body, pipe: &Arc<Pipe>, reply: Reply<'_>) {
+        let _ = pipe;
+        self.start(cx, body, false, reply);
+    }
+
+    /// The same for a request that is no call: only pages are found by one.
+    fn show(&self, cx: Cx, request: Request, spawn: bool, reply: Reply<'_>) -> Option<Ran> {
+        let _ = (cx, request, spawn);
+        refuse(reply, &Status::internal("a method is not a page"))
+    }
 }
 
 /// When a handler ran in place. Unfolding, decoding and encoding are not the handler's time.
@@ -109,7 +137,7 @@ pub(crate) struct Ran {
 
 impl Ran {
     #[inline]
-    fn since(began: Instant) -> Option<Ran> {
+    pub(super) fn since(began: Instant) -> Option<Ran> {
         Some(Ran { began, ended: Instant::now() })
     }
 }
@@ -125,13 +153,14 @@ pub(crate) trait Running: Send {
 
 type Types<Req, Resp, E> = PhantomData<fn(Req) -> Result<Resp, E>>;
 
-struct Unary<F, Req, Resp, E> {
+struct Unary<F, Fut, Req, Resp, E> {
     run: F,
     info: &'static MethodInfo,
+    spares: Spares<Run<Fut, Resp, E>>,
     types: Types<Req, Resp, E>,
 }
 
-impl<Req, Resp, E, F, Fut> Method for Unary<F, Req, Resp, E>
+impl<Req, Resp, E, F, Fut> Method for Unary<F, Fut, Req, Resp, E>
 where
     Req: Take + Send + 'static,
     Resp: Put + Send + 'static,
@@ -144,7 +173,14 @@ where
             Ok(request) => request,
             Err(status) => return refuse(reply, &status),
         };
-        let mut run = Box::pin(Run { future: Some((self.run)(cx, request)), done: None });
+        let future = Some((self.run)(cx, request));
+        let mut run = match self.spares.take() {
+            Some(mut run) => {
+                run.as_mut().project().future.set(future);
+                run
+            }
+            None => Box::pin(Run { future, done: None }),
+        };
         // The first poll has a waker of its own: a handler that waits moves to a task, which polls
         // it again with the right one, and this connection is not woken for nothing.
         let first = &mut Context::from_waker(Waker::noop());
@@ -157,6 +193,7 @@ where
         let ran = Ran::since(began);
         if ready {
             run.as_mut().answer(reply);
+            self.spares.give(run);
         } else {
             reply.later(run);
         }
@@ -165,10 +202,22 @@ where
 }
 
 pin_project! {
-    struct Run<Fut, Resp, E> {
+    pub(super) struct Run<Fut, Resp, E> {
         #[pin]
         future: Option<Fut>,
         done: Option<(Cx, Result<Resp, E>)>,
+    }
+}
+
+impl<Fut, Resp, E> Run<Fut, Resp, E> {
+    #[inline]
+    pub(super) fn new(future: Fut) -> Run<Fut, Resp, E> {
+        Run { future: Some(future), done: None }
+    }
+
+    /// What came of it; none after a panic.
+    pub(super) fn take(self: Pin<&mut Self>) -> Option<(Cx, Result<Resp, E>)> {
+        self.project().done.take()
     }
 }
 
@@ -292,7 +341,7 @@ where
                 },
             }
         };
-        reply.later(Box::pin(Run { future: Some(future), done: None }));
+        reply.later(Box::pin(Run::new(future)));
         None
     }
 }

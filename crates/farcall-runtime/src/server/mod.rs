@@ -1,40 +1,57 @@
 //! The server: build it, add services, listen, run.
 
 mod accept;
+mod allow;
+mod auth;
+mod bound;
+mod conns;
 mod cx;
+mod func;
+mod gate;
 mod method;
+mod plugin;
 mod reply;
 mod router;
+mod spares;
+mod streaming;
+mod transport;
+mod web;
 
-pub(crate) use cx::ConnInfo;
+pub use allow::{Allow, Deny};
+pub use auth::{Auth, Token};
+pub use bound::{Bound, Memory, ShutdownHandle};
 pub use cx::Cx;
+pub(crate) use cx::{ConnInfo, More};
+pub(crate) use gate::{Passage, Watch, poll as poll_passage};
 pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
-pub(crate) use reply::{Reply, Rules};
+pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
+pub(crate) use reply::{Reply, Rules, write_failure};
+pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
+#[cfg(feature = "tower")]
+pub use web::{ByTower, HttpBody, HttpService};
 
 use crate::{
-    conn::{Close, Conn, Late, Stop},
+    conn::Close,
     limits::sane,
     net::{self, Stream, Tcp},
-    target::Listen,
+    target::speak,
 };
-use accept::Listener;
-use farcall_core::{Limits, Status};
-use farcall_wire::{Protocol, sniff};
+use conns::{Conns, Refused};
+use farcall_core::{Cors, Limits, Status};
+use farcall_wire::{Protocol, sniff::Spoken};
+use gate::Gate;
 use router::{Entry, Router};
 use std::{
-    collections::HashMap,
-    fmt, io,
+    fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::watch,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
+use web::Web;
 
 /// A server that is being built.
 ///
@@ -45,8 +62,12 @@ pub struct Server {
     entries: Vec<Entry>,
     limits: Limits,
     protocols: Option<Vec<String>>,
+    given: Vec<&'static dyn Protocol>,
     spawn: bool,
     listed: bool,
+    gate: Gate,
+    counted: bool,
+    web: Web,
     tcp: Tcp,
     #[cfg(feature = "tls")]
     tls: Option<net::tls::Tls>,
@@ -82,6 +103,14 @@ impl Server {
         self
     }
 
+    /// Speaks a protocol that is not built in, too. It is asked for the first bytes of a connection
+    /// before those that are; [`speak`](Server::speak) may name it.
+    #[must_use]
+    pub fn protocol(mut self, protocol: &'static dyn Protocol) -> Server {
+        self.given.push(protocol);
+        self
+    }
+
     /// Makes every handler a task from the start, instead of polling it first where the bytes
     /// arrived: for code that computes long or blocks.
     #[must_use]
@@ -94,28 +123,93 @@ impl Server {
     /// each. Off unless it is asked for.
     #[must_use]
     pub fn list_services(mut self) -> Server {
-        self.listed = true;
+        if !std::mem::replace(&mut self.listed, true) {
+            self.web.list();
+        }
         self
     }
 
-    /// Sets what is asked of TCP sockets.
+    /// Shows Go's page of net/rpc at `GET /debug/rpc`: services, methods, and how often each was
+    /// called. Off unless it is asked for.
     #[must_use]
-    pub fn tcp(mut self, settings: Tcp) -> Server {
-        self.tcp = settings;
+    pub fn debug_rpc(mut self) -> Server {
+        if !std::mem::replace(&mut self.counted, true) {
+            self.web.debug();
+        }
         self
     }
 
-    /// Speaks TLS, and nothing else, on every TCP listener of this server; protocols are told apart
-    /// inside of it. Unix sockets, `mem://` and streams of the caller's stay as they are.
-    #[cfg(feature = "tls")]
+    /// Says at `GET /healthz` whether calls are taken: 200 and `ok`, or 503 once the server was
+    /// told to stop. Off unless it is asked for.
     #[must_use]
-    pub fn tls(mut self, tls: net::tls::Tls) -> Server {
-        self.tls = Some(tls);
+    pub fn health(mut self) -> Server {
+        self.web.health();
+        self
+    }
+
+    /// Serves HTTP requests to a path, and to all below it, by something that is no method: an
+    /// async function from [`HttpRequest`] to [`HttpResponse`], or with the feature `tower` any
+    /// tower service. Of nested paths the longest holds. What is mounted at `/` is given what
+    /// nothing else takes.
+    ///
+    /// A path that is none, or is taken, is an error of [`listen`](Server::listen).
+    #[must_use]
+    pub fn mount<By>(mut self, path: impl Into<String>, page: impl IntoPage<By>) -> Server {
+        self.web.mounts.push((path.into(), page.into_page()));
+        self
+    }
+
+    /// Takes JSON-RPC by POST at this path too, beside `/jsonrpc`.
+    #[must_use]
+    pub fn jsonrpc_at(mut self, path: impl Into<String>) -> Server {
+        self.web.jsonrpc.push(path.into());
+        self
+    }
+
+    /// Where HTTP's `CONNECT` leads to net/rpc. Default `/_goRPC_`, as in Go.
+    #[must_use]
+    pub fn netrpc_at(mut self, path: impl Into<String>) -> Server {
+        self.web.netrpc = path.into();
+        self
+    }
+
+    /// Where HTTP's `CONNECT` leads to rpcx. Default `/_rpcx_`, as in Go.
+    #[must_use]
+    pub fn rpcx_at(mut self, path: impl Into<String>) -> Server {
+        self.web.rpcx = path.into();
+        self
+    }
+
+    /// Lets web pages of other origins call over HTTP. Without it they are refused.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Server {
+        self.web.cors = Some(cors);
+        self
+    }
+
+    /// Adds a plugin, which watches connections and calls go by and may refuse them, on every
+    /// protocol and before bodies are looked at. Plugins are asked in the order in which they were
+    /// added, and [`auth`](Server::auth) has its place among them: those added after it see who
+    /// calls.
+    #[must_use]
+    pub fn plug(mut self, plugin: impl Plugin) -> Server {
+        self.gate.plug(Box::new(plugin));
+        self
+    }
+
+    /// Serves only those whose credentials pass this check, on every protocol, before bodies are
+    /// looked at; handlers find who calls by [`Cx::get`]. Strangers are not told what there is: a
+    /// method that does not exist is refused like one that does, and no list is given out. Of
+    /// several checks all must pass.
+    #[must_use]
+    pub fn auth(mut self, auth: impl Auth) -> Server {
+        self.gate.auth(Box::new(auth));
         self
     }
 
     /// Binds an address: `tcp://HOST:PORT` (port 0 takes a free one), `tls://HOST:PORT` (the same,
-    /// and an error where the server has no certificate), `unix:///PATH` or `mem://NAME`.
+    /// and an error where the server has no certificate), `unix:///PATH` or `mem://NAME`, with
+    /// `?speak=rpcx,http` where fewer protocols are to be spoken than by the server.
     ///
     /// A socket file gets its permissions from the process's umask: it is the folder that should
     /// say who may connect. The file goes with its listener; one that was left behind, so that
@@ -129,16 +223,31 @@ impl Server {
         Bound::new(self.freeze()?).serve_listener(listener)
     }
 
+    /// The same, speaking only these of the server's protocols there.
+    pub fn serve_listener_as<N: AsRef<str>>(
+        self,
+        protocols: impl IntoIterator<Item = N>,
+        listener: tokio::net::TcpListener,
+    ) -> Result<Bound, Status> {
+        Bound::new(self.freeze()?).serve_listener_as(protocols, listener)
+    }
+
     /// Serves one connection on a stream of the caller's, until it ends.
     pub async fn serve_stream<T>(self, io: T) -> Result<(), Status>
     where
         T: AsyncRead + AsyncWrite + Send + 'static,
     {
         let shared = self.freeze()?;
-        if let Some(conn) = shared.admit(net::wrap(io)) {
-            conn.await;
+        match shared.admit(net::wrap(io), shared.spoken) {
+            Ok(conn) => {
+                conn.await;
+                Ok(())
+            }
+            Err(Refused::Plugin(status)) => Err(status),
+            Err(Refused::Full | Refused::Leaving) => {
+                Err(Status::resource_exhausted("no connection is allowed (Limits::connections)"))
+            }
         }
-        Ok(())
     }
 
     /// Serves in this process, without a port: `ArithClient::over(server.memory())`.
@@ -154,15 +263,16 @@ impl Server {
     }
 
     fn freeze(self) -> Result<Arc<Shared>, Status> {
-        let protocols = match self.protocols {
-            None => sniff::PROTOCOLS.to_vec(),
-            Some(names) => {
-                let named = names.iter().map(|name| {
-                    sniff::by_name(name).ok_or_else(|| {
-                        Status::invalid_argument(format!("protocol `{name}` is not built"))
-                    })
-                });
-                named.collect::<Result<_, _>>()?
+        let mut given = self.given;
+        let spoken = match self.protocols {
+            None => Spoken::all(),
+            Some(mut names) => {
+                given.retain(|protocol| names.iter().any(|name| name == protocol.name()));
+                names.retain(|name| given.iter().all(|protocol| protocol.name() != name));
+                match given.is_empty() || !names.is_empty() {
+                    true => speak(names).map_err(Status::invalid_argument)?,
+                    false => Spoken::none(),
+                }
             }
         };
         let limits = sane(self.limits);
@@ -171,22 +281,36 @@ impl Server {
             unfolded_bytes: limits.unfolded_bytes,
             message_bytes: limits.message_bytes,
             meta_bytes: limits.meta_bytes,
+            spare: limits.stream_bytes / 4,
         };
+        let names = spoken.protocols().map(Protocol::name).collect();
+        let (about, mut entries) = (self.web.server(), self.entries);
+        let methods = entries.len();
+        let paths = self.web.freeze(&mut entries)?;
+        let pages = entries.split_off(methods);
+        let secret = self.gate.secret();
         #[cfg(feature = "tls")]
         let tls = self.tls.map(net::tls::Tls::handle).transpose()?;
-        Ok(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             tcp: self.tcp,
             #[cfg(feature = "tls")]
             tls,
-            router: Arc::new(Router::new(self.entries, self.listed)?),
+            router: Arc::new(Router::new(entries, pages, paths, names, self.listed, secret)?),
             limits,
             rules,
-            protocols,
+            spoken,
+            given,
+            guarded: self.gate.minds_calls(),
+            gate: Arc::new(self.gate),
             spawn: self.spawn,
+            counted: self.counted,
             away: Arc::default(),
             conns: Mutex::default(),
+            draining: AtomicBool::new(false),
             held: AtomicUsize::new(0),
-        }))
+        });
+        let _ = about.set(Arc::downgrade(&shared));
+        Ok(shared)
     }
 }
 
@@ -202,73 +326,48 @@ pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) limits: Limits,
     pub(crate) rules: Rules,
-    pub(crate) protocols: Vec<&'static dyn Protocol>,
+    /// What listeners speak unless they name less.
+    spoken: Spoken,
+    /// Protocols that are not built in; every listener speaks them.
+    pub(crate) given: Vec<&'static dyn Protocol>,
+    pub(crate) gate: Arc<Gate>,
+    /// The gate wants to see calls.
+    pub(crate) guarded: bool,
     pub(crate) spawn: bool,
+    /// Calls of each method are counted.
+    pub(crate) counted: bool,
     tcp: Tcp,
     #[cfg(feature = "tls")]
     tls: Option<net::tls::TlsHandle>,
     /// Handlers that are away from their connections.
     pub(crate) away: Arc<AtomicUsize>,
     conns: Mutex<Conns>,
+    draining: AtomicBool,
     /// How often a handler held its worker too long.
     held: AtomicUsize,
 }
 
-#[derive(Default)]
-struct Conns {
-    next: u64,
-    open: HashMap<u64, Arc<Late>>,
-    draining: bool,
-}
-
 impl Shared {
-    fn conns(&self) -> MutexGuard<'_, Conns> {
-        self.conns.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether the server was told to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
-    fn has_tls(&self) -> bool {
-        #[cfg(feature = "tls")]
-        return self.tls.is_some();
-        #[cfg(not(feature = "tls"))]
-        false
-    }
-
-    /// Takes a TCP listener, for TLS if the server has a certificate.
-    fn listener(&self, listener: tokio::net::TcpListener) -> Listener {
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &self.tls {
-            return Listener::Tls(listener, tls.clone());
-        }
-        Listener::Tcp(listener)
-    }
-
-    /// The connection's task, or none where the server is full or leaving.
-    fn admit(self: &Arc<Self>, stream: Stream) -> Option<impl Future<Output = ()> + Send + use<>> {
-        let shared = Arc::clone(self);
-        let conn = {
-            let mut conns = self.conns();
-            if conns.draining || conns.open.len() >= self.limits.connections {
-                return None;
-            }
-            let id = conns.next;
-            conns.next += 1;
-            let conn = Conn::new(stream, Arc::clone(self));
-            conns.open.insert(id, Arc::clone(conn.late()));
-            Registered { conn, shared, id }
-        };
-        Some(async move {
-            let mut conn = conn;
-            (&mut conn.conn).await;
+    /// What the calls of a connection share.
+    pub(crate) fn info(
+        &self,
+        stream: &Stream,
+        protocol: Option<&'static dyn Protocol>,
+    ) -> Arc<ConnInfo> {
+        Arc::new(ConnInfo {
+            peer: stream.peer.clone(),
+            identity: stream.write.identity(),
+            protocol: protocol.map_or("", Protocol::name),
+            auth_key: protocol.and_then(Protocol::auth_key),
+            closed: AtomicBool::new(false),
+            router: self.router.clone(),
+            away: self.away.clone(),
         })
-    }
-
-    /// Tells all connections to finish and to close, or to close now, and lets no more in.
-    fn stop(&self, how: Stop) {
-        let mut conns = self.conns();
-        conns.draining = true;
-        let open: Vec<_> = conns.open.values().cloned().collect();
-        drop(conns);
-        open.into_iter().for_each(|late| late.stop(how));
     }
 
     /// A connection has ended.
@@ -290,167 +389,5 @@ impl Shared {
             count,
             "a handler held its worker; #[method(spawn)] or #[method(blocking)] lets others run"
         );
-    }
-}
-
-/// A connection that takes itself off the list.
-struct Registered {
-    conn: Conn,
-    shared: Arc<Shared>,
-    id: u64,
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        self.shared.conns().open.remove(&self.id);
-    }
-}
-
-/// A server that is bound and can run.
-pub struct Bound {
-    shared: Arc<Shared>,
-    listeners: Vec<Listener>,
-    stop: Arc<watch::Sender<bool>>,
-}
-
-impl Bound {
-    fn new(shared: Arc<Shared>) -> Bound {
-        Bound { shared, listeners: Vec::new(), stop: Arc::new(watch::Sender::new(false)) }
-    }
-
-    /// Binds one more address.
-    pub async fn listen(mut self, url: impl AsRef<str>) -> Result<Bound, Status> {
-        let url = url.as_ref();
-        let failed = |e: io::Error| {
-            Status::unavailable(format!("cannot listen on {url}: {e}"))
-                .with_hint("another process may have the address; port 0 takes a free one")
-        };
-        let listener = match Listen::parse(url)? {
-            Listen::Tls(_) if !self.shared.has_tls() => {
-                let text = format!("cannot listen on {url}: the server has no certificate");
-                return Err(Status::invalid_argument(text)
-                    .with_hint("Server::tls gives it one; it takes the cargo feature `tls`"));
-            }
-            Listen::Tcp(address) | Listen::Tls(address) => self
-                .shared
-                .listener(net::bind_tcp(&address, &self.shared.tcp).await.map_err(failed)?),
-            #[cfg(unix)]
-            Listen::Unix(path) => {
-                let backlog = self.shared.tcp.backlog;
-                Listener::Unix(net::UnixListener::bind(&path, backlog).map_err(failed)?)
-            }
-            #[cfg(not(unix))]
-            Listen::Unix(_) => return Err(failed(io::ErrorKind::Unsupported.into())),
-            Listen::Memory(name) => {
-                Listener::Memory(net::MemoryListener::bind(&name).map_err(failed)?)
-            }
-        };
-        self.listeners.push(listener);
-        Ok(self)
-    }
-
-    /// Serves one more listener that was bound elsewhere.
-    pub fn serve_listener(mut self, listener: tokio::net::TcpListener) -> Result<Bound, Status> {
-        let listener = self.shared.listener(listener);
-        self.listeners.push(listener);
-        Ok(self)
-    }
-
-    /// Reads the certificates anew when told to; none where the server has none. They are also
-    /// looked at by themselves, see [`Tls::files`](crate::Tls::files).
-    #[cfg(feature = "tls")]
-    pub fn tls_handle(&self) -> Option<net::tls::TlsHandle> {
-        self.shared.tls.clone()
-    }
-
-    /// The bound addresses, as URLs to listen on: `tcp://127.0.0.1:8972`.
-    pub fn addresses(&self) -> Vec<String> {
-        self.listeners.iter().map(|l| l.to_string()).collect()
-    }
-
-    /// Stops the server from elsewhere.
-    pub fn shutdown_handle(&self) -> ShutdownHandle {
-        ShutdownHandle(Arc::clone(&self.stop))
-    }
-
-    /// Serves until SIGINT, SIGTERM or [`ShutdownHandle::shutdown`]; then stops accepting, lets
-    /// running calls finish for at most `Limits::drain_time`, cuts what is left, and returns.
-    pub async fn run(self) -> Result<(), Status> {
-        let mut stopped = self.stop.subscribe();
-        // Dropping the set stops accepting, also when this future is dropped.
-        let leave = Leave(&self.shared);
-        let mut accepting = tokio::task::JoinSet::new();
-        accepting.spawn(accept::accept(self.listeners, Arc::clone(&self.shared)));
-        tokio::select! {
-            _ = stopped.wait_for(|stop| *stop) => {}
-            () = accept::signalled() => {}
-        }
-        drop(accepting);
-        drop(leave);
-        let drained = async {
-            while !self.shared.conns().open.is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        match tokio::time::timeout(self.shared.limits.drain_time, drained).await {
-            Ok(()) => Ok(()),
-            Err(_) => {
-                let busy = self.shared.conns().open.len();
-                self.shared.stop(Stop::Cut);
-                Err(Status::deadline_exceeded(format!(
-                    "{busy} connections were still busy after Limits::drain_time"
-                )))
-            }
-        }
-    }
-}
-
-/// Tells the connections to finish when the server ends, also when its future is dropped.
-struct Leave<'a>(&'a Shared);
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.0.stop(Stop::Drain);
-    }
-}
-
-impl fmt::Debug for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Bound").field(&self.addresses()).finish()
-    }
-}
-
-/// Stops a server from elsewhere.
-#[derive(Clone, Debug)]
-pub struct ShutdownHandle(Arc<watch::Sender<bool>>);
-
-impl ShutdownHandle {
-    /// Tells [`Bound::run`] to drain and return. More calls change nothing.
-    pub fn shutdown(&self) {
-        self.0.send_replace(true);
-    }
-}
-
-/// A server in this process, reached without a port; give it to a client's `over`.
-#[derive(Clone)]
-pub struct Memory {
-    shared: Arc<Shared>,
-}
-
-impl Memory {
-    /// A new connection to the server; its task runs on the current tokio runtime.
-    pub(crate) fn dial(&self) -> io::Result<Stream> {
-        let (ours, theirs) = net::pair();
-        match self.shared.admit(theirs) {
-            Some(conn) => drop(tokio::spawn(conn)),
-            None => return Err(io::ErrorKind::ConnectionRefused.into()),
-        }
-        Ok(ours)
-    }
-}
-
-impl fmt::Debug for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Memory")
     }
 }

@@ -1,9 +1,12 @@
 //! The right and the duty to answer one call.
 
-use super::{method::Running, router::Entry};
-use crate::limits::meta_bytes;
+use super::{gate::Watch, method::Running, plugin::Outcome, router::Entry, web::HttpResponse};
+use crate::{
+    limits::meta_bytes,
+    stream::{self, Codec},
+};
 use farcall_core::{Body, Bounds, Code, Origin, Put, Status, Take, Ticket};
-use farcall_wire::{Head, Out, ReplyHead, Wire, compress, format};
+use farcall_wire::{EndHead, Head, Out, ReplyHead, ResponseHead, Wire, compress, format};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -19,6 +22,8 @@ pub(crate) struct Reply<'a> {
     rules: Rules,
     /// Where a handler that must wait is left for the connection to find.
     later: &'a mut Option<Pin<Box<dyn Running>>>,
+    /// Who is to be told how the call ends.
+    watch: Option<&'a mut Watch>,
 }
 
 /// The limits that apply to one call's bodies.
@@ -28,6 +33,8 @@ pub(crate) struct Rules {
     pub(crate) unfolded_bytes: usize,
     pub(crate) message_bytes: usize,
     pub(crate) meta_bytes: usize,
+    /// Bytes of taken items that are made known at once.
+    pub(crate) spare: usize,
 }
 
 impl<'a> Reply<'a> {
@@ -42,7 +49,14 @@ impl<'a> Reply<'a> {
         later: &'a mut Option<Pin<Box<dyn Running>>>,
     ) -> Reply<'a> {
         let (service, method) = (&entry.service, &entry.name);
-        Reply { wire, out, ticket, service, method, rules, later }
+        Reply { wire, out, ticket, service, method, rules, later, watch: None }
+    }
+
+    /// The same, for somebody who is told how the call ends.
+    #[inline]
+    pub(crate) fn watched(mut self, watch: Option<&'a mut Watch>) -> Reply<'a> {
+        self.watch = watch;
+        self
     }
 
     /// Unfolds and decodes the argument. `argument` is its name, for error paths.
@@ -64,13 +78,13 @@ impl<'a> Reply<'a> {
     #[inline]
     pub(crate) fn ok<T: Put>(self, value: &T, meta: &[(String, String)]) {
         if self.ticket.oneway {
-            return;
+            return end(self.watch, Outcome::Done);
         }
         if !meta.is_empty() && meta_bytes(meta) > self.rules.meta_bytes {
             let limit = self.rules.meta_bytes;
             return self.fail(&too_much_meta(limit), &[]);
         }
-        let Reply { wire, out, ticket, service, method, rules, .. } = self;
+        let Reply { wire, out, ticket, service, method, rules, watch, .. } = self;
         let head = ReplyHead { ticket, service, method, error: None, meta, shape: Some(&T::SHAPE) };
         let mark = wire.begin(Head::Reply(head), out);
         let frame = mark.frame;
@@ -78,7 +92,10 @@ impl<'a> Reply<'a> {
         let encoded = catch_unwind(AssertUnwindSafe(encode));
         let length = out.tail().len() - frame;
         match encoded {
-            Ok(Ok(())) if length <= rules.message_bytes => wire.end(mark, out),
+            Ok(Ok(())) if length <= rules.message_bytes => {
+                wire.end(mark, out);
+                end(watch, Outcome::Done);
+            }
             refused => {
                 wire.abandon(mark, out);
                 let status = match refused {
@@ -92,13 +109,40 @@ impl<'a> Reply<'a> {
                     Err(_) => panicked(),
                 };
                 write_failure(wire, out, ticket, service, method, &status, meta);
+                end(watch, Outcome::Failed(&status));
             }
         }
+    }
+
+    /// Answers that a stream of items is over, all of them sent.
+    pub(crate) fn end(self, meta: &[(String, String)]) {
+        if !meta.is_empty() && meta_bytes(meta) > self.rules.meta_bytes {
+            let limit = self.rules.meta_bytes;
+            return self.fail(&too_much_meta(limit), &[]);
+        }
+        let Reply { wire, out, ticket, watch, .. } = self;
+        let mark = wire.begin(Head::End(EndHead { seq: ticket.seq, error: None, meta }), out);
+        wire.end(mark, out);
+        end(watch, Outcome::Done);
+    }
+
+    /// How the items of an answer are written.
+    pub(crate) fn codec(&self) -> Codec {
+        let Rules { bounds, message_bytes, .. } = self.rules;
+        let Ticket { format, compress, .. } = *self.ticket;
+        Codec { format, compress, bounds, message_bytes, fault: Status::internal }
+    }
+
+    /// How the items of an argument are read.
+    pub(crate) fn inbound(&self) -> stream::Rules {
+        let Rules { bounds, unfolded_bytes, spare, .. } = self.rules;
+        stream::Rules { bounds, unfolded_bytes, spare, place: None }
     }
 
     /// Answers with a failure.
     #[cold]
     pub(crate) fn fail(self, status: &Status, meta: &[(String, String)]) {
+        end(self.watch, Outcome::Failed(status));
         if self.ticket.oneway {
             return;
         }
@@ -113,9 +157,38 @@ impl<'a> Reply<'a> {
         write_failure(wire, out, ticket, service, method, status, meta);
     }
 
+    /// Bytes that the answer may have.
+    pub(crate) fn message_bytes(&self) -> usize {
+        self.rules.message_bytes
+    }
+
+    /// Answers a request that is no call.
+    pub(crate) fn respond(self, response: &HttpResponse) {
+        let HttpResponse { status, fields, body } = response;
+        let (length, limit) = (body.len(), self.rules.message_bytes);
+        if length > limit {
+            let text = format!(
+                "the page has {length} bytes; the limit is {limit} (Limits::message_bytes)"
+            );
+            return self.fail(&Status::resource_exhausted(text), &[]);
+        }
+        let Reply { wire, out, ticket, .. } = self;
+        let head = ResponseHead { ticket, status: *status, fields };
+        let mark = wire.begin(Head::Response(head), out);
+        out.tail().extend_from_slice(body);
+        wire.end(mark, out);
+    }
+
     /// Leaves a handler that must wait for the connection to run.
     pub(crate) fn later(self, run: Pin<Box<dyn Running>>) {
         *self.later = Some(run);
+    }
+}
+
+#[inline]
+fn end(watch: Option<&mut Watch>, outcome: Outcome<'_>) {
+    if let Some(watch) = watch {
+        watch.end(outcome);
     }
 }
 
@@ -133,7 +206,7 @@ pub(super) fn panicked() -> Status {
     Status::internal("[service internal error]: the handler panicked")
 }
 
-fn write_failure(
+pub(crate) fn write_failure(
     wire: &mut dyn Wire,
     out: &mut Out,
     ticket: &Ticket,

@@ -1,32 +1,62 @@
 //! Names to methods: a table, frozen when serving starts, asked once per call with the bytes of the
 //! frame.
 
-use super::method::Method;
-use farcall_core::{Found, MethodId, Routes, Status};
+use super::{method::Method, web::Paths};
+use farcall_core::{Cors, Found, MethodId, Routes, Shape, Status, Streams, Way};
+use std::sync::atomic::AtomicU64;
 
-/// A method and its names.
+/// A method and its names; or a page, whose service has none and whose name is its path.
 pub(crate) struct Entry {
     pub(crate) service: String,
     pub(crate) name: String,
+    pub(crate) streams: Streams,
     pub(crate) method: Box<dyn Method>,
+    /// Of the argument and of the result, for whoever shows them.
+    pub(crate) shapes: [Option<&'static Shape>; 2],
+    /// How often it was called, where the server shows it.
+    pub(crate) calls: AtomicU64,
 }
 
-/// All methods of a server.
+impl Entry {
+    /// A page.
+    pub(crate) fn page(path: &str, page: Box<dyn Method>) -> Entry {
+        let (service, name, shapes) = (String::new(), path.to_owned(), [None; 2]);
+        let (streams, calls) = (Streams::default(), AtomicU64::new(0));
+        Entry { service, name, streams, method: page, shapes, calls }
+    }
+}
+
+/// All methods of a server, and its pages.
 pub(crate) struct Router {
+    /// The methods, then the pages.
     entries: Vec<Entry>,
+    methods: usize,
+    paths: Paths,
+    protocols: Vec<&'static str>,
     /// Open addressing over [`hash`]; index into `entries` plus one, 0 for an empty place. At least
     /// half of the places are empty.
     places: Vec<u32>,
     /// Peers may read the names.
     listed: bool,
+    /// Nothing is said of it to strangers.
+    secret: bool,
 }
 
 impl Router {
     /// Freezes the table. Two methods of one name are an error.
-    pub(crate) fn new(entries: Vec<Entry>, listed: bool) -> Result<Router, Status> {
-        let size = (entries.len() * 2 + 1).next_power_of_two();
-        let mut router = Router { entries: Vec::new(), places: vec![0; size], listed };
-        for entry in entries {
+    pub(crate) fn new(
+        methods: Vec<Entry>,
+        pages: Vec<Entry>,
+        paths: Paths,
+        protocols: Vec<&'static str>,
+        listed: bool,
+        secret: bool,
+    ) -> Result<Router, Status> {
+        let size = (methods.len() * 2 + 1).next_power_of_two();
+        let (entries, places, count) = (Vec::new(), vec![0; size], methods.len());
+        let mut router =
+            Router { entries, methods: count, paths, protocols, places, listed, secret };
+        for entry in methods {
             let (service, name) = (entry.service.as_bytes(), entry.name.as_bytes());
             let Err(place) = router.place(service, name) else {
                 let text = format!("{}.{} is registered twice", entry.service, entry.name);
@@ -35,7 +65,13 @@ impl Router {
             router.entries.push(entry);
             router.places[place] = router.entries.len() as u32;
         }
+        router.entries.extend(pages);
         Ok(router)
+    }
+
+    /// All methods.
+    pub(crate) fn methods(&self) -> &[Entry] {
+        &self.entries[..self.methods]
     }
 
     /// The method of a number that [`Routes::find`] gave.
@@ -65,18 +101,44 @@ impl Routes for Router {
     fn find(&self, service: &[u8], method: &[u8]) -> Found {
         match self.place(service, method) {
             Ok(index) => Found::Method(MethodId(index)),
-            Err(_) if self.entries.iter().any(|e| e.service.as_bytes() == service) => {
+            Err(_) if self.methods().iter().any(|e| e.service.as_bytes() == service) => {
                 Found::NoMethod
             }
             Err(_) => Found::NoService,
         }
     }
 
+    fn secret(&self) -> bool {
+        self.secret
+    }
+
+    fn streams(&self, method: MethodId) -> Streams {
+        self.entry(method).streams
+    }
+
+    /// A wire that lists names cannot know who asks.
     fn names(&self, each: &mut dyn FnMut(&str, &str)) -> bool {
-        if self.listed {
-            self.entries.iter().for_each(|entry| each(&entry.service, &entry.name));
+        let listed = self.listed && !self.secret;
+        if listed {
+            self.methods().iter().for_each(|entry| each(&entry.service, &entry.name));
         }
-        self.listed
+        listed
+    }
+
+    fn way(&self, path: &[u8]) -> Way {
+        self.paths.way(path)
+    }
+
+    fn rest(&self) -> Option<MethodId> {
+        self.paths.rest
+    }
+
+    fn speaks(&self, protocol: &str) -> bool {
+        self.protocols.contains(&protocol)
+    }
+
+    fn cors(&self) -> Option<&Cors> {
+        self.paths.cors.as_ref()
     }
 }
 

@@ -41,26 +41,26 @@ pub enum Broken {
     },
     /// More types were defined than allowed.
     ManyTypes {
-        /// The most.
+        /// `Limits::gob_types`.
         limit: usize,
     },
     /// The definitions of types are longer than allowed.
     LongTypes {
-        /// The most, in bytes.
+        /// `Limits::gob_type_bytes`.
         limit: usize,
     },
     /// A type has more fields than allowed.
     ManyFields {
         /// The fields it claims.
         count: u64,
-        /// The most.
+        /// `Limits::gob_fields`.
         limit: usize,
     },
     /// A name is longer than allowed.
     NameLong {
         /// Its length.
         length: usize,
-        /// The most.
+        /// `Limits::name_bytes`.
         limit: usize,
     },
     /// A definition breaks a rule.
@@ -103,16 +103,20 @@ impl fmt::Display for Broken {
             Broken::TypeId { id } => write!(f, "a type is defined under the number {id}"),
             Broken::Twice { id } => write!(f, "type {id} is defined twice"),
             Broken::ManyTypes { limit } => {
-                write!(f, "more than {limit} types are defined on one stream")
+                write!(f, "more than {limit} types are defined on one stream (Limits::gob_types)")
             }
             Broken::LongTypes { limit } => {
-                write!(f, "the types of one stream take more than {limit} bytes to define")
+                write!(
+                    f,
+                    "the types of one stream take more than {limit} bytes to define \
+                     (Limits::gob_type_bytes)"
+                )
             }
             Broken::ManyFields { count, limit } => {
-                write!(f, "a type of {count} fields, the limit is {limit}")
+                write!(f, "a type of {count} fields, the limit is {limit} (Limits::gob_fields)")
             }
             Broken::NameLong { length, limit } => {
-                write!(f, "a name of {length} bytes, the limit is {limit}")
+                write!(f, "a name of {length} bytes, the limit is {limit} (Limits::name_bytes)")
             }
             Broken::Definition { rule } => write!(f, "a type's definition is wrong: {rule}"),
             Broken::Trailing => f.write_str("bytes follow a type's definition in its message"),

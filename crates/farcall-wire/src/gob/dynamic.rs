@@ -4,6 +4,7 @@
 //! |---|---|
 //! | map with text keys | struct; the keys must be names that Go exports, nulls are left out |
 //! | map with other keys | map; all keys are of one type, and all values |
+//! | map with the one key `$map`, a map under it | that map, as a map, text keys or not |
 //! | list | slice; all items are of one type |
 //! | integer, above `i64::MAX`, float | int, uint, float; where both occur, float |
 //! | text, bytes, bool, time | string, bytes, bool, `time.Time` |
@@ -15,6 +16,9 @@ use super::ints::{close, open, put_blob, put_int, put_uint};
 use super::send::Encoder;
 use super::{time, types};
 use farcall_core::{Fault, Value, Why};
+
+/// The key that says that what stands under it is a map, and not a struct. No field is called so.
+const AS_MAP: &str = "$map";
 
 /// The type of a value.
 enum Type<'v> {
@@ -73,6 +77,7 @@ fn infer(value: &Value) -> Result<Type<'_>, Fault> {
             }
             Type::List(Box::new(of))
         }
+        Value::Map(entries) if let Some(entries) = as_map(entries) => infer_map(entries)?,
         Value::Map(entries) if entries.iter().all(|(k, _)| k.as_str().is_some()) => {
             let mut fields = Vec::with_capacity(entries.len());
             for (i, (k, v)) in entries.iter().enumerate() {
@@ -82,9 +87,6 @@ fn infer(value: &Value) -> Result<Type<'_>, Fault> {
                         "a field whose name does not begin with an upper-case letter: Go exports \
                          no other",
                     );
-                }
-                if name.len() > types::MOST_NAME_BYTES {
-                    return refuse("a field's name of more than 1,024 bytes");
                 }
                 fields.push((name, infer(v).map_err(|f| f.in_item(i))?));
             }
@@ -99,15 +101,25 @@ fn infer(value: &Value) -> Result<Type<'_>, Fault> {
             }
             Type::Struct(fields)
         }
-        Value::Map(entries) => {
-            let (mut key, mut value) = (Type::Open, Type::Open);
-            for (i, (k, v)) in entries.iter().enumerate() {
-                key = infer(k).and_then(|t| unite(key, t)).map_err(|f| f.in_item(i))?;
-                value = infer(v).and_then(|t| unite(value, t)).map_err(|f| f.in_item(i))?;
-            }
-            Type::Map(Box::new(key), Box::new(value))
-        }
+        Value::Map(entries) => infer_map(entries)?,
     })
+}
+
+fn infer_map(entries: &[(Value, Value)]) -> Result<Type<'_>, Fault> {
+    let (mut key, mut value) = (Type::Open, Type::Open);
+    for (i, (k, v)) in entries.iter().enumerate() {
+        key = infer(k).and_then(|t| unite(key, t)).map_err(|f| f.in_item(i))?;
+        value = infer(v).and_then(|t| unite(value, t)).map_err(|f| f.in_item(i))?;
+    }
+    Ok(Type::Map(Box::new(key), Box::new(value)))
+}
+
+/// What stands under [`AS_MAP`], if that is all there is.
+fn as_map(entries: &[(Value, Value)]) -> Option<&[(Value, Value)]> {
+    match entries {
+        [(Value::Text(key), Value::Map(entries))] if key == AS_MAP => Some(entries),
+        _ => None,
+    }
 }
 
 /// The type that two values share.
@@ -200,6 +212,7 @@ fn put(value: &Value, of: &Type<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
             }
         }
         (Value::Map(entries), Type::Map(key, of)) => {
+            let entries = as_map(entries).unwrap_or(entries);
             put_uint(out, entries.len() as u64);
             for (i, (k, v)) in entries.iter().enumerate() {
                 put(k, key, out).map_err(|f| f.in_item(i))?;

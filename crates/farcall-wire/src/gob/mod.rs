@@ -26,14 +26,15 @@
 //! | enum | int |
 //! | `Timestamp`, `SystemTime` | `time.Time`; one that Go left out is the year 1 |
 //! | `Duration` | `time.Duration`, nanoseconds |
-//! | [`Value`] as a whole | what the value looks like, see `dynamic` |
-//! | [`Value`] inside a message | `interface{}`, with the names that Go's registry has |
+//! | `Value` as a whole | what the value looks like, see `dynamic` |
+//! | `Value` inside a message | `interface{}`, with the names that Go's registry has |
 //! | `()` | `struct{}`; anything when read |
 
 mod broken;
 mod dynamic;
 mod fit;
 pub(crate) mod ints;
+mod look;
 mod parser;
 mod read;
 mod scan;
@@ -44,9 +45,8 @@ mod time;
 mod types;
 mod write;
 
-use crate::format::msgpack;
 use bytes::Bytes;
-use farcall_core::{Bounds, Fault, Lent, Put, Shape, Take, Value, Why, trace_fault};
+use farcall_core::{Bounds, Fault, Lent, Put, Shape, Take, Why, trace_fault};
 use ints::Cursor;
 use parser::Reader;
 use scan::Peer;
@@ -56,7 +56,6 @@ use write::Writer;
 pub use broken::Broken;
 pub use scan::{Decoder, Step};
 pub use send::{Encoder, Open};
-pub use types::{MOST_FIELDS, MOST_NAME_BYTES, MOST_TYPE_BYTES, MOST_TYPES};
 
 const FORMAT: &str = "gob";
 
@@ -65,7 +64,8 @@ const FORMAT: &str = "gob";
 pub fn encode<T: Put + ?Sized>(value: &T, bounds: Bounds, out: &mut Vec<u8>) -> Result<(), Fault> {
     let start = out.len();
     if send::dynamic(const { &T::SHAPE }) {
-        return by_value(value, bounds, out).inspect_err(|_| out.truncate(start));
+        let value = look::look(value, bounds)?;
+        return dynamic::write(&value, out).inspect_err(|_| out.truncate(start));
     }
     let mut to = Writer::new(out, bounds);
     value.put_to(const { &T::SHAPE }, &mut to);
@@ -78,15 +78,6 @@ pub fn encode<T: Put + ?Sized>(value: &T, bounds: Bounds, out: &mut Vec<u8>) -> 
             Err(trace_fault(value, const { &T::SHAPE }, &mut fresh, fault))
         }
     }
-}
-
-/// A value whose type is seen only by looking at it: by way of MessagePack, which loses nothing.
-#[cold]
-fn by_value<T: Put + ?Sized>(value: &T, bounds: Bounds, out: &mut Vec<u8>) -> Result<(), Fault> {
-    let mut packed = Vec::new();
-    msgpack::encode(value, bounds, &mut packed)?;
-    let value: Value = msgpack::decode(&packed.into(), bounds)?;
-    dynamic::write(&value, out)
 }
 
 /// Reads a `T` from a body that a [`Decoder`] cut; `lent` is what it lent with it.

@@ -3,7 +3,7 @@
 
 use super::fit::{Node, Spot};
 use super::ints::{Bad, Cursor};
-use super::types::{self, Def, Types};
+use super::types::{self, Def, IsTime, Types};
 use bytes::Bytes;
 use farcall_core::{At, Bounds, Fault, Next, Part, Why};
 
@@ -287,7 +287,7 @@ impl<'a> Reader<'a> {
             types::TEXT => Next::Text,
             _ => match self.types.get(id) {
                 Some(Def::Slice { .. }) => Next::List,
-                Some(Def::Opaque { time: true, .. }) => Next::Time,
+                Some(Def::Opaque { time: IsTime::Named, .. }) => Next::Time,
                 _ => Next::Null,
             },
         }

@@ -5,7 +5,7 @@
 
 use super::fit::{Node, SKIP, Spot};
 use super::parser::{ARRAY_LENGTH, ENTRY, KEY, Reader, UNDEFINED, VALUE};
-use super::types::{self, Def};
+use super::types::{self, Def, IsTime};
 use super::{ints, time};
 use crate::format::{share, utf8};
 use bytes::Bytes;
@@ -288,7 +288,7 @@ impl Source for Reader<'_> {
                 _ => match self.types.get(id) {
                     Some(Def::Slice { .. } | Def::Array { .. }) => Next::List,
                     Some(Def::Map { .. } | Def::Struct { .. }) => Next::Map,
-                    Some(Def::Opaque { time: true, .. })
+                    Some(Def::Opaque { time: IsTime::Named | IsTime::Perhaps, .. })
                         if ahead.blob().is_ok_and(|bytes| time::read(bytes).is_some()) =>
                     {
                         Next::Time

@@ -11,7 +11,7 @@
 use super::Broken;
 use super::fit::Plans;
 use super::ints::Cursor;
-use super::types::{BOOL, BYTES, COMPLEX, Def, FLOAT, INTERFACE, MOST_NAME_BYTES, TEXT, Types};
+use super::types::{BOOL, BYTES, COMPLEX, Def, FLOAT, INTERFACE, Most, TEXT, Types};
 use bytes::{Bytes, BytesMut};
 use farcall_core::{Body, Lent, Limits};
 use std::collections::HashMap;
@@ -19,12 +19,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What a stream has said about its types; lent with every value of the stream. It only grows, so
 /// that a value can be decoded while the stream goes on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Peer {
     state: RwLock<Known>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Known {
     pub(super) types: Types,
     pub(super) plans: Plans,
@@ -71,8 +71,10 @@ const MOST_HOLES: u32 = 64;
 impl Decoder {
     /// A stream that begins.
     pub fn new(limits: &Limits) -> Decoder {
+        let types = Types::new(Most::new(limits));
+        let state = RwLock::new(Known { types, plans: Plans::default() });
         Decoder {
-            peer: Arc::default(),
+            peer: Arc::new(Peer { state }),
             message_bytes: limits.message_bytes,
             depth: limits.body_depth,
             plain: HashMap::new(),
@@ -373,12 +375,8 @@ impl Walk<'_> {
                 self.from.uint()?;
             }
             INTERFACE => {
-                let name = self.from.blob()?.len();
-                if name > MOST_NAME_BYTES {
-                    return Err(Broken::NameLong { length: name, limit: MOST_NAME_BYTES });
-                }
                 // An interface without a name is nil, and over.
-                self.part.at_type = name > 0;
+                self.part.at_type = !self.types.most.name(&mut self.from)?.is_empty();
             }
             _ => match self.types.get(id) {
                 Some(Def::Struct { .. }) => self.push(Frame::Struct { id, next: 0 })?,

@@ -22,6 +22,9 @@ pub(super) const ANY_MAP: i32 = 32_767;
 /// Go's first number until 1.20; later versions begin one lower, and take any.
 const FIRST: i32 = 65;
 
+/// Types of dynamic values that are kept in mind, so that they are told once.
+const KEPT_TYPES: usize = 4096;
+
 /// The sending end of one stream.
 #[derive(Debug)]
 pub struct Encoder {
@@ -223,7 +226,7 @@ impl Encoder {
         if let Some(id) = self.ids.get(&key) {
             return *id;
         }
-        let id = if self.ids.len() < types::MOST_TYPES {
+        let id = if self.ids.len() < KEPT_TYPES {
             self.add(key)
         } else {
             // Each value of a new type, without end: they are defined and forgotten.
@@ -279,17 +282,18 @@ impl Encoder {
                 close(out, message);
                 return Ok(());
             }
-            let mapped = match types::definition(&mut from).map_err(|_| Bad::Cut)? {
-                Def::Slice { elem } => self.slice(to(&elem), out),
-                Def::Map { key, value } => self.map(to(&key), to(&value), out),
-                Def::Struct { fields } => {
-                    let fields: Vec<_> =
-                        fields.iter().map(|FieldDef { name, id }| (&**name, to(id))).collect();
-                    self.fields(&fields, out)
-                }
-                Def::Opaque { .. } => self.time(out),
-                Def::Array { .. } => return Err(Bad::Cut),
-            };
+            let mapped =
+                match types::definition(&mut from, &types::Most::OURS).map_err(|_| Bad::Cut)? {
+                    Def::Slice { elem } => self.slice(to(&elem), out),
+                    Def::Map { key, value } => self.map(to(&key), to(&value), out),
+                    Def::Struct { fields } => {
+                        let fields: Vec<_> =
+                            fields.iter().map(|FieldDef { name, id }| (&**name, to(id))).collect();
+                        self.fields(&fields, out)
+                    }
+                    Def::Opaque { .. } => self.time(out),
+                    Def::Array { .. } => return Err(Bad::Cut),
+                };
             here.insert(-id, mapped);
         }
     }

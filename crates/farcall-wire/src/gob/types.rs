@@ -16,6 +16,7 @@
 
 use super::Broken;
 use super::ints::{Cursor, put_blob, put_int, put_uint};
+use farcall_core::Limits;
 use std::collections::HashMap;
 
 pub(super) const BOOL: i32 = 1;
@@ -29,14 +30,48 @@ pub(super) const INTERFACE: i32 = 8;
 /// The first number of users' types in Go since 1.21; before, 65.
 const FIRST: i64 = 64;
 
-/// Types that one stream may define. A Go program has as many as it sends.
-pub const MOST_TYPES: usize = 4096;
-/// Bytes that all definitions of one stream may take.
-pub const MOST_TYPE_BYTES: usize = 1 << 20;
-/// Fields that one type may have.
-pub const MOST_FIELDS: usize = 4096;
-/// Bytes of a type's, a field's or an interface's name; Go holds the last to the same.
-pub const MOST_NAME_BYTES: usize = 1024;
+/// How much a stream may define.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Most {
+    /// `Limits::gob_types`
+    types: usize,
+    /// `Limits::gob_type_bytes`
+    type_bytes: usize,
+    /// `Limits::gob_fields`
+    fields: usize,
+    /// `Limits::name_bytes`; the names of fields and of what an interface holds. The name of a type
+    /// is as long as its definition lets it be: Go writes a struct without a name out in full.
+    name_bytes: usize,
+}
+
+impl Most {
+    /// For what was written here.
+    pub(super) const OURS: Most = Most {
+        types: usize::MAX,
+        type_bytes: usize::MAX,
+        fields: usize::MAX,
+        name_bytes: usize::MAX,
+    };
+
+    pub(super) fn new(limits: &Limits) -> Most {
+        Most {
+            types: limits.gob_types,
+            type_bytes: limits.gob_type_bytes,
+            fields: limits.gob_fields,
+            // What every stream of net/rpc has: short names of services are no reason to refuse it.
+            name_bytes: limits.name_bytes.max("ServiceMethod".len()),
+        }
+    }
+
+    /// A name that is not too long.
+    pub(super) fn name<'a>(&self, from: &mut Cursor<'a>) -> Result<&'a [u8], Broken> {
+        let (name, limit) = (from.blob()?, self.name_bytes);
+        match name.len() {
+            length if length > limit => Err(Broken::NameLong { length, limit }),
+            _ => Ok(name),
+        }
+    }
+}
 
 /// What a type is.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,8 +93,19 @@ pub(super) enum Def {
     /// A type that marshals itself: `GobEncoder`, or one of the others.
     Opaque {
         gob: bool,
-        time: bool,
+        time: IsTime,
     },
+}
+
+/// Whether a type that marshals itself is `time.Time`, for readers without types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IsTime {
+    /// It is a `GobEncoder` named `Time`.
+    Named,
+    /// It is a `GobEncoder` without a name: Go names no type that it met behind a pointer first, as
+    /// in a field `*time.Time`. Then the bytes must tell.
+    Perhaps,
+    No,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -69,13 +115,18 @@ pub(super) struct FieldDef {
 }
 
 /// All types that were defined so far. Nothing is ever changed or taken out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Types {
     defs: HashMap<i32, Def>,
     bytes: usize,
+    pub(super) most: Most,
 }
 
 impl Types {
+    pub(super) fn new(most: Most) -> Types {
+        Types { defs: HashMap::new(), bytes: 0, most }
+    }
+
     #[inline]
     pub(super) fn get(&self, id: i32) -> Option<&Def> {
         self.defs.get(&id)
@@ -107,7 +158,7 @@ impl Types {
                 Some(Def::Slice { .. }) => "a slice",
                 Some(Def::Struct { .. }) => "a struct",
                 Some(Def::Map { .. }) => "a map",
-                Some(Def::Opaque { gob: true, time: true }) => "a time",
+                Some(Def::Opaque { gob: true, time: IsTime::Named }) => "a time",
                 Some(Def::Opaque { .. }) => "a type that marshals itself",
             },
         }
@@ -122,14 +173,14 @@ impl Types {
         if self.defs.contains_key(&id) {
             return Err(Broken::Twice { id });
         }
-        if self.defs.len() >= MOST_TYPES {
-            return Err(Broken::ManyTypes { limit: MOST_TYPES });
+        if self.defs.len() >= self.most.types {
+            return Err(Broken::ManyTypes { limit: self.most.types });
         }
         let before = from.pos;
-        let def = definition(from)?;
+        let def = definition(from, &self.most)?;
         self.bytes += from.pos - before;
-        if self.bytes > MOST_TYPE_BYTES {
-            return Err(Broken::LongTypes { limit: MOST_TYPE_BYTES });
+        if self.bytes > self.most.type_bytes {
+            return Err(Broken::LongTypes { limit: self.most.type_bytes });
         }
         self.defs.insert(id, def);
         Ok(())
@@ -161,16 +212,6 @@ fn fields<'a>(
     }
 }
 
-fn name<'a>(from: &mut Cursor<'a>) -> Result<&'a [u8], Broken> {
-    let name = from.blob()?;
-    match name.len() {
-        length if length > MOST_NAME_BYTES => {
-            Err(Broken::NameLong { length, limit: MOST_NAME_BYTES })
-        }
-        _ => Ok(name),
-    }
-}
-
 /// The number of a type inside a definition. Whether it exists is seen when it is used.
 fn id(from: &mut Cursor<'_>) -> Result<i32, Broken> {
     match i32::try_from(from.int()?) {
@@ -183,7 +224,7 @@ fn common<'a>(from: &mut Cursor<'a>) -> Result<&'a [u8], Broken> {
     let mut named: &[u8] = &[];
     fields(from, 2, |from, field| {
         match field {
-            0 => named = name(from)?,
+            0 => named = from.blob()?,
             _ => drop(from.int()?),
         }
         Ok(())
@@ -192,7 +233,7 @@ fn common<'a>(from: &mut Cursor<'a>) -> Result<&'a [u8], Broken> {
 }
 
 /// Reads a `wireType`.
-pub(super) fn definition(from: &mut Cursor<'_>) -> Result<Def, Broken> {
+pub(super) fn definition(from: &mut Cursor<'_>, most: &Most) -> Result<Def, Broken> {
     let mut def = None;
     fields(from, 7, |from, variant| {
         if def.is_some() {
@@ -231,7 +272,7 @@ pub(super) fn definition(from: &mut Cursor<'_>) -> Result<Def, Broken> {
                 fields(from, 2, |from, field| {
                     match field {
                         0 => drop(common(from)?),
-                        _ => list = struct_fields(from)?,
+                        _ => list = struct_fields(from, most)?,
                     }
                     Ok(())
                 })?;
@@ -259,7 +300,12 @@ pub(super) fn definition(from: &mut Cursor<'_>) -> Result<Def, Broken> {
                     Ok(())
                 })?;
                 let gob = variant == 4;
-                Def::Opaque { gob, time: gob && named == b"Time" }
+                let time = match (gob, named) {
+                    (true, b"Time") => IsTime::Named,
+                    (true, b"") => IsTime::Perhaps,
+                    _ => IsTime::No,
+                };
+                Def::Opaque { gob, time }
             }
         });
         Ok(())
@@ -270,10 +316,10 @@ pub(super) fn definition(from: &mut Cursor<'_>) -> Result<Def, Broken> {
     }
 }
 
-fn struct_fields(from: &mut Cursor<'_>) -> Result<Vec<FieldDef>, Broken> {
+fn struct_fields(from: &mut Cursor<'_>, most: &Most) -> Result<Vec<FieldDef>, Broken> {
     let count = from.uint()?;
-    if count > MOST_FIELDS as u64 {
-        return Err(Broken::ManyFields { count, limit: MOST_FIELDS });
+    if count > most.fields as u64 {
+        return Err(Broken::ManyFields { count, limit: most.fields });
     }
     let mut list: Vec<FieldDef> = Vec::new();
     for _ in 0..count {
@@ -283,7 +329,7 @@ fn struct_fields(from: &mut Cursor<'_>) -> Result<Vec<FieldDef>, Broken> {
         let (mut named, mut of): (&[u8], _) = (&[], None);
         fields(from, 2, |from, field| {
             match field {
-                0 => named = name(from)?,
+                0 => named = most.name(from)?,
                 _ => of = Some(id(from)?),
             }
             Ok(())

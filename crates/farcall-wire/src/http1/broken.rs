@@ -24,8 +24,15 @@ pub enum Broken {
     Scheme,
     /// A version other than 1.0 and 1.1.
     Version,
-    /// `CONNECT`, which wants a tunnel.
+    /// `CONNECT` to where nothing is reached by it.
     Connect,
+    /// `CONNECT` with a body.
+    ConnectBody,
+    /// `CONNECT` to a protocol that this server was told not to speak.
+    ConnectOff {
+        /// Its name.
+        protocol: &'static str,
+    },
     /// A carriage return without a line feed.
     BareCr,
     /// A line feed without a carriage return.
@@ -97,6 +104,22 @@ pub enum Broken {
         /// `Limits::head_bytes`.
         limit: usize,
     },
+    /// The first line of an answer is not `HTTP/1.x SP status SP reason`.
+    StatusLine,
+    /// An answer that nobody asked for.
+    Unasked,
+    /// More answers of the kind 1xx than can be meant before the one that counts.
+    InterimMany {
+        /// How many are let pass.
+        limit: usize,
+    },
+    /// 101: another protocol, which nobody asked for.
+    Switched,
+    /// A body where the status allows none.
+    BodyForbidden {
+        /// The status.
+        status: u16,
+    },
 }
 
 impl Broken {
@@ -104,6 +127,7 @@ impl Broken {
     pub fn status(&self) -> u16 {
         match self {
             Broken::Connect => 405,
+            Broken::ConnectOff { .. } => 404,
             Broken::BodyLong { .. } => 413,
             Broken::TargetLong { .. } => 414,
             Broken::Expectation => 417,
@@ -133,7 +157,11 @@ impl fmt::Display for Broken {
             }
             Broken::Scheme => "an absolute target must begin with http://",
             Broken::Version => "only HTTP/1.1 and HTTP/1.0 are spoken here",
-            Broken::Connect => "there are no tunnels here; call by POST",
+            Broken::Connect => "nothing is reached by CONNECT here; call by POST",
+            Broken::ConnectBody => "CONNECT has no body",
+            Broken::ConnectOff { protocol } => {
+                return write!(f, "`{protocol}` is not spoken on this server (Server::speak)");
+            }
             Broken::BareCr => "a carriage return stands without a line feed",
             Broken::BareLf => "a line ends in a line feed without a carriage return",
             Broken::Folded => "a header field goes on in the next line; write it in one",
@@ -172,6 +200,15 @@ impl fmt::Display for Broken {
             }
             Broken::TrailersLong { limit } => {
                 return write!(f, "trailers of over {limit} bytes (Limits::head_bytes)");
+            }
+            Broken::StatusLine => "an answer does not begin with HTTP/1.1, a status and a reason",
+            Broken::Unasked => "an answer came that nobody had asked for",
+            Broken::InterimMany { limit } => {
+                return write!(f, "more than {limit} answers 1xx came before the one that counts");
+            }
+            Broken::Switched => "the server switched to a protocol that nobody had asked for",
+            Broken::BodyForbidden { status } => {
+                return write!(f, "an answer {status} has a body, which it must not have");
             }
         })
     }

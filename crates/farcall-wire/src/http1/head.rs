@@ -6,8 +6,11 @@
 //! refuses: two readers that repair differently are how requests are smuggled.
 
 use super::Broken;
+use super::chars::{find, has_control, is_control, is_in_host, is_in_uri, lower};
 use farcall_core::Limits;
 use std::ops::Range;
+
+pub(super) use super::chars::is_token;
 
 /// The methods that are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,16 +20,18 @@ pub(super) enum Method {
     Post,
     Connect,
     Options,
-    /// `PUT`, `DELETE`, `PATCH`, `TRACE`: known, and never served.
+    Put,
+    /// `DELETE`, `PATCH`, `TRACE`: known, and served by pages alone.
     Other,
 }
 
-/// Each method and the space behind it: what a connection begins with.
+/// Each method and the space behind it: what a connection begins with. The first is what almost all
+/// of them are.
 pub(super) const METHODS: [(&[u8], Method); 9] = [
+    (b"POST ", Method::Post),
     (b"GET ", Method::Get),
     (b"HEAD ", Method::Head),
-    (b"POST ", Method::Post),
-    (b"PUT ", Method::Other),
+    (b"PUT ", Method::Put),
     (b"DELETE ", Method::Other),
     (b"OPTIONS ", Method::Options),
     (b"PATCH ", Method::Other),
@@ -49,6 +54,8 @@ pub(super) struct Head {
     pub(super) minor: u8,
     /// The path, without the query.
     pub(super) path: Range<usize>,
+    /// The path and the query.
+    pub(super) target: Range<usize>,
     /// The field lines, without the empty one.
     pub(super) fields: Range<usize>,
     pub(super) length: Length,
@@ -63,6 +70,10 @@ pub(super) struct Head {
     pub(super) timeout: Option<Result<u64, ()>>,
     /// `100-continue` is expected.
     pub(super) expects: bool,
+    /// Some field is one of rpcx's gateway: `X-RPCX-…`.
+    pub(super) rpcx: bool,
+    /// `X-JSONRPC-2.0: true`, by which rpcx tells its JSON-RPC.
+    pub(super) rpcx_json: bool,
     close: bool,
     keep: bool,
 }
@@ -104,13 +115,14 @@ impl Lines {
 
     /// The next line among the first `limit` bytes, without its end; whether a carriage return was
     /// there. The error: there is none, and no room for more.
+    #[inline]
     pub(super) fn next(
         &mut self,
         input: &[u8],
         limit: usize,
     ) -> Result<Option<(Range<usize>, bool)>, ()> {
         let window = &input[self.seen..input.len().min(limit).max(self.seen)];
-        let Some(found) = window.iter().position(|b| *b == b'\n') else {
+        let Some(found) = find(window, b'\n') else {
             self.seen += window.len();
             return if input.len() >= limit { Err(()) } else { Ok(None) };
         };
@@ -158,7 +170,11 @@ impl Reader {
             };
             let Some((line, strict)) = line else { return Ok(None) };
             if self.head.is_none() {
-                let head = request_line(&input[line.clone()], line.start, self.lines.at)?;
+                let text = &input[line.clone()];
+                let head = request_line(text, line.start, self.lines.at).map_err(|broken| {
+                    // Whatever else it is, that is what is wrong with it.
+                    if text.contains(&b'\r') { Broken::BareCr } else { broken }
+                })?;
                 self.lenient = head.method == Method::Connect && head.minor == 0;
                 if !strict && !self.lenient {
                     return Err(Broken::BareLf);
@@ -183,7 +199,7 @@ impl Reader {
     /// Takes note of one field line.
     fn field(&mut self, input: &mut [u8], line: Range<usize>) -> Result<(), Broken> {
         let (name, value) = split(&input[line.clone()])?;
-        input[line.start..line.start + name].make_ascii_lowercase();
+        lower(&mut input[line.start..line.start + name]);
         let name = &input[line.start..line.start + name];
         let range = line.start + value.start..line.start + value.end;
         let value = &input[range.clone()];
@@ -242,6 +258,8 @@ impl Reader {
             }
             b"x-timeout-ms" => head.timeout = Some(decimal(value).ok_or(())),
             b"origin" => head.origin = Some(range),
+            b"x-jsonrpc-2.0" => head.rpcx_json = value == b"true",
+            name if name.starts_with(b"x-rpcx-") => head.rpcx = true,
             b"sec-fetch-site" => {
                 head.other_site |= !matches!(value, b"same-origin" | b"none");
             }
@@ -260,8 +278,9 @@ impl Reader {
         if self.lengths > 0 && self.codings > 0 {
             return Err(Broken::LengthAndCoding);
         }
-        if head.method == Method::Connect {
-            return Err(Broken::Connect);
+        // What belongs to the tunnel would be taken for a body by others (RFC 9110 §9.3.6).
+        if head.method == Method::Connect && head.length != Length::Fixed(0) {
+            return Err(Broken::ConnectBody);
         }
         Ok((head, self.lines.at))
     }
@@ -269,22 +288,20 @@ impl Reader {
 
 /// Reads `METHOD SP target SP version` (RFC 9112 §3). `at` is where the line begins, `next` where
 /// the fields do.
+#[inline]
 fn request_line(line: &[u8], at: usize, next: usize) -> Result<Head, Broken> {
-    if line.contains(&b'\r') {
-        return Err(Broken::BareCr);
-    }
-    let mut parts = line.split(|b| *b == b' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
+    let after_space = |text: &'_ [u8]| find(text, b' ').map(|at| at + 1);
+    let target_at = after_space(line).ok_or(Broken::RequestLine)?;
+    let (method, rest) = (&line[..target_at - 1], &line[target_at..]);
+    let version_at = after_space(rest).ok_or(Broken::RequestLine)?;
+    let (target, version) = (&rest[..version_at - 1], &rest[version_at..]);
+    if after_space(version).is_some() {
         return Err(Broken::RequestLine);
-    };
-    if method.is_empty() || !method.iter().all(|b| is_token(*b)) {
-        return Err(Broken::Method);
     }
-    let Some((_, method)) = METHODS.iter().find(|(m, _)| m.strip_suffix(b" ") == Some(method))
-    else {
-        return Err(Broken::MethodUnknown);
+    let known = METHODS.iter().find(|(m, _)| m.strip_suffix(b" ") == Some(method));
+    let Some((_, method)) = known else {
+        let is_one = !method.is_empty() && method.iter().all(|b| is_token(*b));
+        return Err(if is_one { Broken::MethodUnknown } else { Broken::Method });
     };
     let minor = match version {
         b"HTTP/1.1" => 1,
@@ -294,12 +311,13 @@ fn request_line(line: &[u8], at: usize, next: usize) -> Result<Head, Broken> {
         }
         _ => return Err(Broken::RequestLine),
     };
-    let target_at = at + line.len() - version.len() - 1 - target.len();
+    let target_at = at + target_at;
     let path = path(*method, target)?;
     Ok(Head {
         method: *method,
         minor,
         path: target_at + path.start..target_at + path.end,
+        target: target_at + path.start..target_at + target.len(),
         fields: next..next,
         length: Length::Fixed(0),
         host: 0..0,
@@ -309,6 +327,8 @@ fn request_line(line: &[u8], at: usize, next: usize) -> Result<Head, Broken> {
         encoding: None,
         timeout: None,
         expects: false,
+        rpcx: false,
+        rpcx_json: false,
         close: false,
         keep: false,
     })
@@ -343,32 +363,40 @@ fn path(method: Method, target: &[u8]) -> Result<Range<usize>, Broken> {
 }
 
 /// Splits a field line into the length of its name and where its value lies (RFC 9112 §5).
+#[inline]
 pub(super) fn split(line: &[u8]) -> Result<(usize, Range<usize>), Broken> {
-    if matches!(line.first(), Some(b' ' | b'\t')) {
-        return Err(Broken::Folded);
-    }
-    if line.contains(&b'\r') {
-        return Err(Broken::BareCr);
-    }
-    let Some(colon) = line.iter().position(|b| *b == b':') else { return Err(Broken::NoColon) };
-    if colon == 0 {
-        return Err(Broken::NameEmpty);
-    }
-    if matches!(line[colon - 1], b' ' | b'\t') {
-        return Err(Broken::SpaceBeforeColon);
-    }
-    if let Some(byte) = line[..colon].iter().find(|b| !is_token(**b)) {
-        return Err(Broken::Name { byte: *byte });
-    }
-    let value = &line[colon + 1..];
-    let is_control = |b: &&u8| **b < b' ' && **b != b'\t' || **b == 0x7f;
-    if let Some(byte) = value.iter().find(is_control) {
-        return Err(Broken::Value { byte: *byte });
-    }
+    let colon = line.iter().position(|b| !is_token(*b)).unwrap_or(line.len());
+    let value = match line[colon..].split_first() {
+        Some((b':', value)) if colon > 0 && !has_control(value) => value,
+        _ => return Err(wrong(line)),
+    };
     let is_space = |b: &u8| matches!(b, b' ' | b'\t');
     let start = value.iter().position(|b| !is_space(b)).unwrap_or(value.len());
     let end = value.iter().rposition(|b| !is_space(b)).map_or(start, |last| last + 1);
     Ok((colon, colon + 1 + start..colon + 1 + end))
+}
+
+/// What is wrong with a line that is not a token, a colon and a value.
+#[cold]
+fn wrong(line: &[u8]) -> Broken {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Broken::Folded;
+    }
+    if line.contains(&b'\r') {
+        return Broken::BareCr;
+    }
+    let Some(colon) = line.iter().position(|b| *b == b':') else { return Broken::NoColon };
+    if colon == 0 {
+        return Broken::NameEmpty;
+    }
+    if matches!(line[colon - 1], b' ' | b'\t') {
+        return Broken::SpaceBeforeColon;
+    }
+    if let Some(byte) = line[..colon].iter().find(|b| !is_token(**b)) {
+        return Broken::Name { byte: *byte };
+    }
+    let byte = line[colon + 1..].iter().find(|b| is_control(**b));
+    Broken::Value { byte: byte.copied().unwrap_or_default() }
 }
 
 /// How [`farcall_core::Meta`] walks the field lines of a head that was read.
@@ -382,50 +410,41 @@ pub(super) fn walk(block: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
     }
 }
 
-/// A character of a token (RFC 9110 §5.6.2).
-pub(super) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
 /// Only characters of a URI's path and query, and `%` only before two digits (RFC 3986 §3.3, §3.4).
 fn is_encoded(target: &[u8]) -> bool {
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%[]".contains(b);
+    if target.is_empty() || !target.iter().all(|b| is_in_uri(*b)) {
+        return false;
+    }
     let mut percents = target.iter().enumerate().filter(|(_, b)| **b == b'%');
-    !target.is_empty()
-        && target.iter().all(allowed)
-        && percents.all(|(at, _)| {
+    find(target, b'%').is_none()
+        || percents.all(|(at, _)| {
             let digits = target.get(at + 1..at + 3);
             digits.is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit))
         })
 }
 
-/// A host and perhaps a port, or nothing. Fewer characters than RFC 3986 §3.2.2 allows: none that
-/// means something to a shell or to a list.
+/// A host and perhaps a port, or nothing.
 fn is_host(value: &[u8]) -> bool {
-    let name_end = match value.first() {
-        Some(b'[') => value.iter().position(|b| *b == b']').map(|at| at + 1),
-        _ => value.iter().position(|b| *b == b':').or(Some(value.len())),
-    };
-    let Some((name, port)) = name_end.and_then(|end| value.split_at_checked(end)) else {
-        return false;
-    };
-    let name_is_good = match name {
-        [b'[', address @ .., b']'] => {
-            !address.is_empty()
-                && address.iter().all(|b| b.is_ascii_hexdigit() || b":.".contains(b))
+    let name = match value.first() {
+        Some(b'[') => {
+            let in_address = |b: &u8| b.is_ascii_hexdigit() || b":.".contains(b);
+            let end = value[1..].iter().position(|b| !in_address(b)).map(|at| at + 1);
+            match end.filter(|end| *end > 1 && value[*end] == b']') {
+                Some(end) => end + 1,
+                None => return false,
+            }
         }
-        name => name.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(b)),
+        _ => value.iter().position(|b| !is_in_host(*b)).unwrap_or(value.len()),
     };
-    let port_is_good = match port {
+    match &value[name..] {
         [] => true,
-        [b':', digits @ ..] => !name.is_empty() && digits.iter().all(u8::is_ascii_digit),
+        [b':', digits @ ..] => name > 0 && digits.iter().all(u8::is_ascii_digit),
         _ => false,
-    };
-    name_is_good && port_is_good
+    }
 }
 
 /// Digits and nothing else, within range.
-fn decimal(value: &[u8]) -> Option<u64> {
+pub(super) fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -437,8 +456,10 @@ fn decimal(value: &[u8]) -> Option<u64> {
 /// Whether a body of this type may be JSON: JSON by any of its names, and what clients say that
 /// were not told better (`curl -d` says a form).
 fn may_be_json(value: &[u8]) -> bool {
+    if value == b"application/json" {
+        return true;
+    }
     let kind = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    let kind = kind.to_ascii_lowercase();
     let plain: [&[u8]; 7] = [
         b"",
         b"application/json",
@@ -448,5 +469,9 @@ fn may_be_json(value: &[u8]) -> bool {
         b"text/plain",
         b"text/x-json",
     ];
-    plain.contains(&&kind[..]) || kind.ends_with(b"+json") && !kind.starts_with(b"application/grpc")
+    let has = |part: Option<&[u8]>, text: &[u8]| part.is_some_and(|p| p.eq_ignore_ascii_case(text));
+    let (json, grpc) = (b"+json", b"application/grpc");
+    plain.iter().any(|known| kind.eq_ignore_ascii_case(known))
+        || has(kind.len().checked_sub(json.len()).and_then(|at| kind.get(at..)), json)
+            && !has(kind.get(..grpc.len()), grpc)
 }

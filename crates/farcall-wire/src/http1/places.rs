@@ -2,12 +2,13 @@
 //! an answer that is ready before its turn waits there.
 
 use super::reply::Connection;
-use crate::Out;
+use crate::{Out, jsonrpc::Post};
 use bytes::Bytes;
+use farcall_core::Found;
 use std::collections::VecDeque;
 
 /// The requests that are not answered yet, oldest first.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Places {
     /// The number of the oldest.
     first: u64,
@@ -17,13 +18,35 @@ pub(super) struct Places {
 }
 
 /// One request that is not answered yet.
-#[derive(Debug)]
 pub(super) struct Place {
     /// What the answer says of the connection.
     pub(super) connection: Connection,
-    /// No such service or method.
-    pub(super) unknown: bool,
+    /// The answer is sent without its body.
+    pub(super) head_only: bool,
+    /// Field lines that the answer has whatever it says.
+    pub(super) lines: Bytes,
+    pub(super) kind: Kind,
     ready: Option<Bytes>,
+}
+
+/// What a request asked for, as far as its answer must know.
+pub(super) enum Kind {
+    /// A call as plain JSON.
+    Call,
+    /// The same, of a method that is not there; and what may have been meant.
+    Unknown(String),
+    /// JSON-RPC.
+    Post(Box<Post>),
+    /// A call through rpcx's gateway: the lines it is answered with, and why it finds no method.
+    Rpcx(Bytes, Option<Found>),
+    /// A page, or an answer that was there at once.
+    Page,
+}
+
+impl Place {
+    pub(super) fn new(connection: Connection, head_only: bool, lines: Bytes, kind: Kind) -> Place {
+        Place { connection, head_only, lines, kind, ready: None }
+    }
 }
 
 /// Answers up to this many bytes are copied to the output, longer ones join it as they are.
@@ -44,20 +67,14 @@ impl Places {
     }
 
     /// A place for a request; its number.
-    pub(super) fn open(&mut self, connection: Connection, unknown: bool) -> u64 {
-        self.queue.push_back(Place { connection, unknown, ready: None });
+    pub(super) fn open(&mut self, place: Place) -> u64 {
+        self.queue.push_back(place);
         self.first + self.queue.len() as u64 - 1
     }
 
-    /// A place for a request whose answer is there already. Somebody is before it.
-    pub(super) fn park(&mut self, answer: Vec<u8>) {
-        self.parked += answer.len();
-        let (connection, ready) = (Connection::Stays, Some(answer.into()));
-        self.queue.push_back(Place { connection, unknown: false, ready });
-    }
-
-    pub(super) fn get(&self, number: u64) -> Option<&Place> {
-        self.queue.get(self.index(number)?)
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut Place> {
+        let index = self.index(number)?;
+        self.queue.get_mut(index)
     }
 
     /// The answer to this request is complete: it is the tail from `frame` on. It stays there if it

@@ -26,36 +26,71 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Room for the digits of a length: up to 9.9 GB.
 const DIGITS: usize = 10;
+/// Bytes from the beginning of the last field to the body.
+pub(super) const LENGTH_LINE: usize = "Content-Length: ".len() + DIGITS + "\r\n\r\n".len();
+
+/// The head of almost every answer, ready-made.
+const USUAL: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
+                       Content-Length:           \r\n\r\n";
+
+/// The head of an answer.
+pub(super) struct Opening<'a> {
+    pub(super) status: u16,
+    pub(super) connection: Connection,
+    /// The type of the body; none where the lines say it, or there is no body.
+    pub(super) kind: Option<&'a str>,
+    /// Field lines that were made before.
+    pub(super) lines: &'a [u8],
+    pub(super) meta: &'a [(String, String)],
+    /// There is no body, and its length is not told here.
+    pub(super) bare: bool,
+}
+
+/// Statuses that never have a body, nor a length (RFC 9110 §8.6).
+pub(super) fn is_bare(status: u16) -> bool {
+    matches!(status, 204 | 304)
+}
 
 /// Appends a head, its length still open; the body follows.
-pub(super) fn open(
-    tail: &mut Vec<u8>,
-    status: u16,
-    connection: Connection,
-    kind: &str,
-    allow: Option<&str>,
-    meta: &[(String, String)],
-) {
+pub(super) fn open(tail: &mut Vec<u8>, head: &Opening<'_>) {
+    let Opening { status, connection, .. } = *head;
+    if (status, connection, head.kind) == (200, Connection::Stays, Some(JSON))
+        && head.meta.is_empty()
+        && head.lines.is_empty()
+        && !head.bare
+    {
+        tail.extend_from_slice(USUAL);
+        return;
+    }
     let mut line = |parts: [&str; 2]| {
         parts.iter().for_each(|part| tail.extend_from_slice(part.as_bytes()));
         tail.extend_from_slice(b"\r\n");
     };
-    match status {
+    match head.status {
         200 => line(["HTTP/1.1 200 OK", ""]),
         status => line(["HTTP/1.1 ", &format!("{status} {}", reason(status))]),
     }
-    line(["Content-Type: ", kind]);
-    match connection {
+    if let Some(kind) = head.kind {
+        line(["Content-Type: ", kind]);
+    }
+    match head.connection {
         Connection::Stays => {}
         Connection::Kept => line(["Connection: ", "keep-alive"]),
         Connection::Closes => line(["Connection: ", "close"]),
     }
-    if let Some(methods) = allow {
-        line(["Allow: ", methods]);
+    tail.extend_from_slice(head.lines);
+    if !head.meta.is_empty() {
+        fields(tail, head.meta);
     }
-    if !meta.is_empty() {
-        fields(tail, meta);
+    if !head.bare {
+        open_length(tail);
+    } else {
+        tail.extend_from_slice(b"\r\n");
     }
+}
+
+/// Appends the last field, its number still open, and ends the head.
+pub(super) fn open_length(tail: &mut Vec<u8>) {
     tail.extend_from_slice(b"Content-Length: ");
     tail.extend_from_slice(&[b' '; DIGITS]);
     tail.extend_from_slice(b"\r\n\r\n");
@@ -119,24 +154,42 @@ pub(super) fn code(status: u16) -> Code {
 
 fn reason(status: u16) -> &'static str {
     match status {
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
         409 => "Conflict",
+        410 => "Gone",
         413 => "Content Too Large",
         414 => "URI Too Long",
         415 => "Unsupported Media Type",
         417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Content",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         499 => "Client Closed Request",
+        500 => "Internal Server Error",
         501 => "Not Implemented",
+        502 => "Bad Gateway",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
-        _ => "Internal Server Error",
+        // A reason may be empty (RFC 9112 §4).
+        _ => "",
     }
 }
 
@@ -144,7 +197,7 @@ fn reason(status: u16) -> &'static str {
 /// percent-encoded as in `a=b&c=d`. Nothing of a pair can end a line, nor become a field that says
 /// where the answer ends.
 #[cold]
-fn fields(tail: &mut Vec<u8>, meta: &[(String, String)]) {
+pub(super) fn fields(tail: &mut Vec<u8>, meta: &[(String, String)]) {
     let (mut others, mut any) = (Vec::new(), false);
     for (key, value) in meta {
         if is_field(key, value) {
@@ -180,7 +233,8 @@ fn is_field(key: &str, value: &str) -> bool {
 }
 
 /// Fields that say what the message or the connection is: no metadata may.
-const OURS: [&str; 18] = [
+const OURS: [&str; 20] = [
+    "accept-encoding",
     "age",
     "allow",
     "connection",
@@ -199,7 +253,37 @@ const OURS: [&str; 18] = [
     "upgrade",
     "vary",
     "x-meta",
+    "x-timeout-ms",
 ];
+
+/// Appends the fields of a page's answer: those that may stand in one. What says where the answer
+/// ends, or what the connection does, is not a page's to say.
+pub(super) fn page_fields(tail: &mut Vec<u8>, fields: &[(String, String)], has_cors: bool) {
+    const NOT: [&str; 8] = [
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    for (key, value) in fields {
+        let is_cors = || key.get(..15).is_some_and(|k| k.eq_ignore_ascii_case("access-control-"));
+        let is_text = value.bytes().all(|b| b >= b' ' && b != 0x7f || b == b'\t');
+        let is_name = !key.is_empty() && key.bytes().all(is_token);
+        if is_text
+            && is_name
+            && !NOT.iter().any(|name| key.eq_ignore_ascii_case(name))
+            && !(has_cors && is_cors())
+        {
+            for part in [key, ": ", value, "\r\n"] {
+                tail.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+}
 
 /// Percent-encodes all but unreserved characters (RFC 3986 §2.3).
 pub(super) fn encode(to: &mut Vec<u8>, text: &str) {
@@ -210,5 +294,22 @@ pub(super) fn encode(to: &mut Vec<u8>, text: &str) {
             const HEX: &[u8; 16] = b"0123456789ABCDEF";
             to.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_head_is_the_one_that_is_put_together() {
+        let (mut usual, mut other) = (Vec::new(), Vec::new());
+        let connection = Connection::Stays;
+        let (kind, lines, meta) = (Some(JSON), &[][..], &[][..]);
+        let head = Opening { status: 200, connection, kind, lines, meta, bare: false };
+        open(&mut usual, &head);
+        open(&mut other, &Opening { connection: Connection::Kept, ..head });
+        let other = String::from_utf8(other).expect("text");
+        assert_eq!(usual, other.replace("Connection: keep-alive\r\n", "").as_bytes());
     }
 }

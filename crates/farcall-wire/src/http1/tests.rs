@@ -1,9 +1,11 @@
 //! Requests, fed whole, byte by byte and cut at every offset; pipelines answered in any order;
 //! broken ones; mutations.
 
+mod faces;
 mod heads;
 mod kit;
 mod random;
+mod tunnels;
 
 use super::Http;
 use crate::{Event, Fed, Out, Protocol, Sniff, sniff};
@@ -93,10 +95,11 @@ fn what_calls_nothing_is_answered_at_once() {
         (get("DELETE", "/Arith/Mul"), 405, "by POST"),
         (get("TRACE", "/Arith/Mul"), 405, "by POST"),
         (get("OPTIONS", "/Arith/Mul"), 405, "by POST"),
-        (get("PATCH", "/"), 405, "by GET"),
+        (get("PATCH", "/"), 404, "nothing is here"),
+        (get("GET", "/jsonrpc"), 405, "JSON-RPC is called by POST"),
         (get("OPTIONS", "*"), 404, "nothing is here"),
         (get("GET", "/Arith/Nope"), 404, "no such service or method"),
-        (post("/", "", "{}"), 405, "by GET"),
+        (post("/", "", "{}"), 404, "nothing is here"),
         (post("/Arith", "", "{}"), 404, "nothing is here"),
         (post("/Arith/Mul/", "", "{}"), 404, "nothing is here"),
         (post("/./Arith/Mul", "", "{}"), 404, "nothing is here"),
@@ -121,7 +124,7 @@ fn what_calls_nothing_is_answered_at_once() {
         // The connection goes on, body or not.
         let twice = [request.as_str(), &post("/Arith/Mul", "", "1")].concat();
         let seen = check(&Limits::default(), twice.as_bytes());
-        assert_eq!(seen.events(), ["call 0 #0 none 1"], "{request}");
+        assert_eq!(seen.events(), ["call 0 #1 none 1"], "{request}");
         let answers = answers(&seen.out, false);
         let [answer] = &answers[..] else { panic!("{request}: {answers:?}") };
         assert_eq!((answer.status, answer.field("connection")), (status, None), "{request}");
@@ -129,25 +132,6 @@ fn what_calls_nothing_is_answered_at_once() {
         assert_eq!(answer.field("allow").is_some(), status == 405, "{request}");
         assert_eq!(answer.field("content-type"), Some("application/json"));
     }
-}
-
-#[test]
-fn the_list_of_services_is_read_where_it_may_be() {
-    let request = |method: &str| format!("{method} / HTTP/1.1\r\nHost: h:1\r\n\r\n");
-    let seen = check(&Limits::default(), request("GET").as_bytes());
-    let [page] = &answers(&seen.out, false)[..] else { panic!() };
-    assert_eq!((page.status, page.field("content-type")), (200, Some("text/plain; charset=utf-8")));
-    for line in ["http://h:1/Arith/Mul\n", "http://h:1/a.b.C/m\n", "http://h:1/odd%2Fname/%25\n"] {
-        assert!(page.body.contains(line), "{}", page.body);
-    }
-    let seen = check(&Limits::default(), request("HEAD").as_bytes());
-    let [head] = &answers(&seen.out, true)[..] else { panic!() };
-    assert_eq!((head.status, &head.fields), (200, &page.fields));
-    // A table that says nothing is not there.
-    let (mut input, mut out) = (BytesMut::from(request("GET").as_bytes()), Out::new());
-    let fed = wire(&Limits::default()).feed(&mut input, &mut out, &(), &mut Vec::new(), 1);
-    assert_eq!(fed, Ok(Fed::Hungry { need: 0 }));
-    assert_eq!(answers(&flat(&out), false)[0].status, 404);
 }
 
 #[test]
@@ -194,7 +178,7 @@ fn a_body_is_asked_for_in_its_turn() {
     let unwanted = post("/", "Expect: 100-continue\r\n", &post("/Arith/Mul", "", "1"));
     let seen = check(&Limits::default(), unwanted.as_bytes());
     assert_eq!((seen.found.len(), seen.end), (0, Ok(Fed::Closing)));
-    assert_eq!(answers(&seen.out, false)[0].status, 405);
+    assert_eq!(answers(&seen.out, false)[0].status, 404);
     // Behind a call that is not answered yet, the word comes after that answer.
     let mut wire = wire(&Limits::default());
     let head = &expects[..expects.len() - 1];
@@ -206,10 +190,10 @@ fn a_body_is_asked_for_in_its_turn() {
     assert_eq!(statuses, [200, 100]);
 }
 
-/// Calls, unknown ones, refusals and the list, answered first to last, last to first and mixed.
+/// Calls, unknown ones, refusals and pages, answered first to last, last to first and mixed.
 #[test]
 fn pipelines_are_answered_in_order() {
-    let list = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned();
+    let list = "GET /page HTTP/1.1\r\nHost: h\r\n\r\n".to_owned();
     let long = format!("\"{}\"", "x".repeat(10_000));
     let mut requests = Vec::new();
     for n in 0..6 {
@@ -236,6 +220,7 @@ fn pipelines_are_answered_in_order() {
                     let body = String::from_utf8_lossy(&call.body).into_owned();
                     answer(&mut *wire, &mut out, event, Ok(&body), &[]);
                 }
+                Event::Request(_) => kit::respond(&mut *wire, &mut out, event, 200, &[], "a page"),
                 _ => answer(&mut *wire, &mut out, event, Err(&status), &[]),
             }
         }
@@ -409,5 +394,4 @@ fn methods_are_told_by_their_first_bytes() {
         let said = sniff::PROTOCOLS.iter().filter(|p| p.sniff(&pair) != Sniff::No);
         assert!(said.count() <= 1, "{pair:02x?}");
     }
-    assert!(sniff::by_name("http").is_some_and(|p| !p.has_client()));
 }

@@ -34,7 +34,8 @@ impl Client {
         }
     }
 
-    fn begin_call(&mut self, head: &CallHead<'_>, tail: &mut Vec<u8>) {
+    /// Appends a call up to its argument.
+    pub(super) fn begin_call(&mut self, head: &CallHead<'_>, tail: &mut Vec<u8>) {
         let (opening, number, wrapped) = match self.version {
             // There are no notifications in 1.0: the answer to a one-way call is dropped.
             Version::One => (&b"{\"method\":"[..], Some(head.seq), true),
@@ -54,8 +55,26 @@ impl Client {
         self.begun = (number, wrapped);
     }
 
+    /// Closes the call behind its argument, which begins at `body`.
+    pub(super) fn end_call(&mut self, body: usize, tail: &mut Vec<u8>) {
+        let (number, mut wrapped) = self.begun;
+        if !wrapped && !matches!(tail.get(body), Some(b'{' | b'[')) {
+            // "Parameters for the rpc call MUST be provided as a Structured value."
+            tail.insert(body, b'[');
+            wrapped = true;
+        }
+        if wrapped {
+            tail.push(b']');
+        }
+        if let Some(number) = number {
+            tail.extend_from_slice(b",\"id\":");
+            write_uint(number, tail);
+        }
+        tail.extend_from_slice(b"}\n");
+    }
+
     /// Receives one reply.
-    fn receive(
+    pub(super) fn receive(
         &self,
         envelope: &Envelope,
         frame: &Bytes,
@@ -134,27 +153,14 @@ impl Wire for Client {
         match head {
             Head::Call(head) => self.begin_call(&head, tail),
             // Nobody calls a client, so it answers nobody.
-            Head::Reply(_) => self.begun = (None, false),
+            Head::Reply(_) | Head::Response(_) => self.begun = (None, false),
+            Head::Item(_) | Head::End(_) => unreachable!("jsonrpc has no streams, and says so"),
         }
         Mark { frame, body: tail.len(), compress: Compress::None }
     }
 
     fn end(&mut self, mark: Mark, out: &mut Out) {
-        let (number, mut wrapped) = self.begun;
-        let tail = out.tail();
-        if !wrapped && !matches!(tail.get(mark.body), Some(b'{' | b'[')) {
-            // "Parameters for the rpc call MUST be provided as a Structured value."
-            tail.insert(mark.body, b'[');
-            wrapped = true;
-        }
-        if wrapped {
-            tail.push(b']');
-        }
-        if let Some(number) = number {
-            tail.extend_from_slice(b",\"id\":");
-            write_uint(number, tail);
-        }
-        tail.extend_from_slice(b"}\n");
+        self.end_call(mark.body, out.tail());
     }
 
     fn abandon(&mut self, mark: Mark, out: &mut Out) {

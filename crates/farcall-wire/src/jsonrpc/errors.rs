@@ -14,15 +14,20 @@ pub(super) const NO_METHOD: i64 = -32601;
 /// "Invalid method parameter(s)."
 pub(super) const PARAMS: i64 = -32602;
 /// "Internal JSON-RPC error."
-const INTERNAL: i64 = -32603;
+pub(super) const INTERNAL: i64 = -32603;
 /// The first of those "reserved for implementation-defined server-errors": a text and no more, as
 /// `powerman/rpc-codec` sends it.
 const SERVER: i64 = -32000;
+
+/// The number of `Code::Unimplemented` below -32000: the protocol itself is not spoken.
+pub(super) const NOT_SPOKEN: i64 = SERVER - Code::Unimplemented as i64;
 
 /// A failure as it is written.
 pub(super) struct Failure<'a> {
     pub(super) code: i64,
     pub(super) text: &'a str,
+    /// The typed error, as JSON.
+    pub(super) detail: Option<&'a [u8]>,
 }
 
 impl<'a> Failure<'a> {
@@ -36,7 +41,7 @@ impl<'a> Failure<'a> {
         };
         // Go's client takes an empty error of 1.0 for one without a text, others for a success.
         let text = if status.text().is_empty() { status.code().name() } else { status.text() };
-        Failure { code, text }
+        Failure { code, text, detail: status.detail().map(|json| &**json) }
     }
 
     /// Appends the answer up to its end: in 1.0 a brace, in 2.0 the id and a brace.
@@ -53,9 +58,17 @@ impl<'a> Failure<'a> {
                 tail.extend_from_slice(self.code.to_string().as_bytes());
                 tail.extend_from_slice(b",\"message\":");
                 quote(self.text, tail);
-                if (SERVER - 16..SERVER).contains(&self.code) {
-                    tail.extend_from_slice(b",\"data\":{\"code\":");
-                    quote(Code::from_number(SERVER - self.code).name(), tail);
+                let ours = (SERVER - 16..SERVER).contains(&self.code);
+                if ours || self.detail.is_some() {
+                    tail.extend_from_slice(b",\"data\":{");
+                    if ours {
+                        tail.extend_from_slice(b"\"code\":");
+                        quote(Code::from_number(SERVER - self.code).name(), tail);
+                    }
+                    if let Some(detail) = self.detail {
+                        tail.extend_from_slice(if ours { b",\"fault\":" } else { b"\"fault\":" });
+                        tail.extend_from_slice(detail);
+                    }
                     tail.push(b'}');
                 }
                 tail.push(b'}');
@@ -83,6 +96,8 @@ pub(super) fn status(error: &Bytes, bounds: Bounds) -> Status {
     let code = match number {
         NO_METHOD => Code::Unimplemented,
         PARAMS => Code::InvalidArgument,
+        // Go's gorilla/rpc calls arguments of the wrong type an invalid request.
+        INVALID if by_text(text) == Code::InvalidArgument => Code::InvalidArgument,
         PARSE | INVALID | INTERNAL => Code::Internal,
         // Other servers use these numbers as they like: they count where the name agrees.
         _ => match Code::from_number(SERVER.saturating_sub(number)) {
@@ -90,10 +105,15 @@ pub(super) fn status(error: &Bytes, bounds: Bounds) -> Status {
             _ => by_text(text),
         },
     };
-    match text {
+    let status = match text {
         // As Go's client says it.
         "" => Status::remote(code, "unspecified error"),
         text => Status::remote(code, text),
+    };
+    let mut json = Vec::new();
+    match value.get("data").and_then(|data| data.get("fault")) {
+        Some(fault) if json::encode(fault, bounds, &mut json).is_ok() => status.with_detail(json),
+        _ => status,
     }
 }
 
@@ -106,6 +126,7 @@ fn by_text(text: &str) -> Code {
         ("json: cannot unmarshal ", Code::InvalidArgument),
         ("the json argument cannot be read: ", Code::InvalidArgument),
         ("[service internal error]", Code::Internal),
+        ("the credentials are ", Code::Unauthenticated),
         // The texts of Go's `context`, which handlers return as they are.
         ("context deadline exceeded", Code::DeadlineExceeded),
         ("context canceled", Code::Cancelled),

@@ -1,4 +1,5 @@
-//! JSON-RPC over a plain stream: version 2.0, and 1.0 as Go's `net/rpc/jsonrpc` speaks it.
+//! JSON-RPC over a plain stream: version 2.0, and 1.0 as Go's `net/rpc/jsonrpc` speaks it. The
+//! client's side over HTTP is in `post.rs`, the server's in `posted.rs`.
 //!
 //! Sources: the specification of JSON-RPC 2.0 (jsonrpc.org); for 1.0, Go's
 //! `net/rpc/jsonrpc/server.go` and `client.go`; for 2.0 over TCP among Go programs,
@@ -32,13 +33,16 @@ mod client;
 mod envelope;
 mod errors;
 mod open;
+mod post;
+mod posted;
 mod scan;
 mod server;
 
 pub use crate::format::json::Params;
 pub use broken::Broken;
+pub(crate) use posted::{Ended, Face, Post};
 
-use crate::{Protocol, Side, Sniff, Wire};
+use crate::{OverHttp, Protocol, Side, Sniff, Wire, sniff};
 use farcall_core::{Bounds, Format, Limits};
 
 /// The protocol. A server speaks both versions, whichever it was opened by.
@@ -65,6 +69,11 @@ impl Protocol for JsonRpc {
     }
 
     fn sniff(&self, first: &[u8]) -> Sniff {
+        match sniff::begins(first, sniff::THRIFT_JSON) {
+            Sniff::No => {}
+            Sniff::More => return Sniff::More,
+            Sniff::Yes => return Sniff::No,
+        }
         let looked_at = &first[..first.len().min(SPACE_BYTES)];
         match looked_at.iter().find(|byte| !is_space(**byte)) {
             Some(b'{' | b'[') => Sniff::Yes,
@@ -75,6 +84,15 @@ impl Protocol for JsonRpc {
 
     fn default_format(&self) -> Format {
         Format::Json
+    }
+
+    fn turn_away(&self, _: &[u8], text: &str) -> Vec<u8> {
+        let (mut answer, id) = (Vec::new(), b"null");
+        let failure = errors::Failure { code: errors::NOT_SPOKEN, text, detail: None };
+        failure.write(Version::Two, id, &mut answer);
+        open::close_two(id, &mut answer);
+        answer.push(b'\n');
+        answer
     }
 
     fn carries_meta(&self) -> bool {
@@ -89,6 +107,13 @@ impl Protocol for JsonRpc {
         }
     }
 
+    fn over_http(&self) -> Option<OverHttp> {
+        Some(OverHttp::Requests(match self.version {
+            Version::One => &post::V1,
+            Version::Two => &post::V2,
+        }))
+    }
+
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
         match side {
             Side::Server => Box::new(server::Server::new(limits)),
@@ -99,7 +124,7 @@ impl Protocol for JsonRpc {
 
 /// White space before the first message is let pass up to this many bytes, so that nobody is
 /// waited for who says nothing else.
-const SPACE_BYTES: usize = 64;
+const SPACE_BYTES: usize = sniff::MOST_BYTES;
 
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')

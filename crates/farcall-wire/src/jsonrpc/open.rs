@@ -17,6 +17,8 @@ pub(super) struct Open {
     parked: usize,
     most_calls: usize,
     most_parked: usize,
+    /// Answers of whole batches are kept here instead of written.
+    pub(super) kept: Option<Vec<u8>>,
 }
 
 /// A call that waits for its answer.
@@ -50,9 +52,16 @@ impl Open {
             calls: Slab::default(),
             batches: Slab::default(),
             parked: 0,
-            most_calls: limits.calls_per_connection,
+            // Those that run, and those that wait for it.
+            most_calls: limits.calls_per_connection.saturating_add(limits.parked_calls),
             most_parked: limits.output_bytes,
+            kept: None,
         }
+    }
+
+    /// Whether everything was answered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.taken() == 0 && self.batches.taken() == 0
     }
 
     /// A slot for a call; none where too many are open.
@@ -143,7 +152,9 @@ impl Open {
         // "The Server should not return an empty Array" for a batch of notifications.
         if !answers.is_empty() {
             answers.extend_from_slice(b"]\n");
-            if answers.len() <= COPY_BELOW {
+            if let Some(kept) = &mut self.kept {
+                *kept = answers;
+            } else if answers.len() <= COPY_BELOW {
                 out.tail().extend_from_slice(&answers);
             } else {
                 out.push(Bytes::from(answers));

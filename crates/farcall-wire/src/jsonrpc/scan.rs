@@ -120,13 +120,12 @@ impl Scan {
     /// value at the front and what it is, once it is complete; then the next run is the next
     /// value's.
     pub(super) fn run(&mut self, input: &[u8]) -> Result<Option<(usize, Cut)>, Broken> {
-        let over = self.walk(input)?;
-        if self.at > self.bounds.message_bytes {
-            let limit = self.bounds.message_bytes - CLOSING;
-            return Err(Broken::MessageLong { limit });
-        }
-        if !over {
-            return Ok(None);
+        let most = self.bounds.message_bytes;
+        // Nothing beyond the limit is looked at, or what is wrong there would be said of messages
+        // that come at once, and of others that they are long.
+        if !self.walk(&input[..input.len().min(most)])? {
+            let limit = most - CLOSING;
+            return if input.len() > most { Err(Broken::MessageLong { limit }) } else { Ok(None) };
         }
         let open = std::mem::take(&mut self.open);
         let done = std::mem::replace(self, Scan { open, ..Scan::within(self.bounds) });

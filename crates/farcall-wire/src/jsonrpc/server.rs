@@ -5,6 +5,7 @@ use super::{
     envelope::{Envelope, Member},
     errors::{self, Failure},
     open::{Open, close_two, compact},
+    posted::Face,
     scan::{Cut, Scan},
     space,
 };
@@ -17,10 +18,11 @@ use std::{borrow::Cow, sync::Arc, vec};
 
 /// One connection, as its server sees it.
 pub(super) struct Server {
-    scan: Scan,
-    open: Open,
+    pub(super) scan: Scan,
+    pub(super) open: Open,
     /// A batch of which some calls are not looked at yet.
-    batch: Option<Batch>,
+    pub(super) batch: Option<Batch>,
+    pub(super) face: Face,
     /// The answer that has begun.
     begun: Begun,
     lent: [Lent; 2],
@@ -28,7 +30,7 @@ pub(super) struct Server {
     batch_calls: usize,
 }
 
-struct Batch {
+pub(super) struct Batch {
     frame: Bytes,
     calls: vec::IntoIter<Envelope>,
     slot: usize,
@@ -42,7 +44,7 @@ struct Begun {
 }
 
 /// A request that can be answered.
-struct Request<'a> {
+pub(super) struct Request<'a> {
     version: Version,
     /// The id to echo; none for a notification.
     id: Option<&'a [u8]>,
@@ -50,7 +52,7 @@ struct Request<'a> {
 }
 
 /// Why a request is not a call.
-struct Refusal {
+pub(super) struct Refusal {
     code: i64,
     text: Cow<'static, str>,
     /// The connection ends with it.
@@ -59,7 +61,7 @@ struct Refusal {
 
 impl Refusal {
     #[cold]
-    fn new(code: i64, text: impl Into<Cow<'static, str>>) -> Refusal {
+    pub(super) fn new(code: i64, text: impl Into<Cow<'static, str>>) -> Refusal {
         Refusal { code, text: text.into(), broken: None }
     }
 }
@@ -76,21 +78,8 @@ impl Wire for Server {
         let full = events.len().saturating_add(most);
         let enough = out.len().saturating_add(OUT_BYTES);
         loop {
-            while let Some(batch) = &mut self.batch {
-                if events.len() >= full || out.len() >= enough {
-                    return Ok(Fed::Full);
-                }
-                let slot = batch.slot;
-                match batch.calls.next() {
-                    Some(envelope) => {
-                        let frame = batch.frame.clone();
-                        self.serve(&envelope, &frame, Some(slot), out, routes, events)?;
-                    }
-                    None => {
-                        self.batch = None;
-                        self.open.whole(slot, out);
-                    }
-                }
+            if !self.members(full, enough, out, routes, events)? {
+                return Ok(Fed::Full);
             }
             if self.scan.fresh() {
                 let space = space(input);
@@ -132,7 +121,10 @@ impl Wire for Server {
         match head {
             Head::Reply(head) => self.begin_reply(&head, tail),
             // Nobody calls a client from here.
-            Head::Call(_) => self.begun = Begun { slot: NO_SLOT, failed: false },
+            Head::Call(_) | Head::Response(_) => {
+                self.begun = Begun { slot: NO_SLOT, failed: false };
+            }
+            Head::Item(_) | Head::End(_) => unreachable!("jsonrpc has no streams, and says so"),
         }
         Mark { frame, body: tail.len(), compress: Compress::None }
     }
@@ -189,6 +181,7 @@ impl Server {
             scan: Scan::new(limits),
             open: Open::new(limits),
             batch: None,
+            face: Face::Ours,
             begun: Begun::default(),
             lent: [Arc::new(Params::V1), Arc::new(Params::V2)],
             name_bytes: limits.name_bytes,
@@ -196,7 +189,42 @@ impl Server {
         }
     }
 
-    fn begin_batch(&mut self, frame: Bytes, calls: Vec<Envelope>, count: usize, out: &mut Out) {
+    /// Looks at the rest of a batch, if there is one; false if `full` events or `enough` output
+    /// came first.
+    pub(super) fn members(
+        &mut self,
+        full: usize,
+        enough: usize,
+        out: &mut Out,
+        routes: &dyn Routes,
+        events: &mut Vec<Event>,
+    ) -> Result<bool, Broken> {
+        while let Some(batch) = &mut self.batch {
+            if events.len() >= full || out.len() >= enough {
+                return Ok(false);
+            }
+            let slot = batch.slot;
+            match batch.calls.next() {
+                Some(envelope) => {
+                    let frame = batch.frame.clone();
+                    self.serve(&envelope, &frame, Some(slot), out, routes, events)?;
+                }
+                None => {
+                    self.batch = None;
+                    self.open.whole(slot, out);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn begin_batch(
+        &mut self,
+        frame: Bytes,
+        calls: Vec<Envelope>,
+        count: usize,
+        out: &mut Out,
+    ) {
         let refusal = match count {
             0 => Refusal::new(errors::INVALID, "an empty batch"),
             count if count > self.batch_calls => {
@@ -215,7 +243,7 @@ impl Server {
     }
 
     /// Makes one request a call, or answers it at once.
-    fn serve(
+    pub(super) fn serve(
         &mut self,
         envelope: &Envelope,
         frame: &Bytes,
@@ -224,7 +252,7 @@ impl Server {
         routes: &dyn Routes,
         events: &mut Vec<Event>,
     ) -> Result<(), Broken> {
-        let two = batch.is_some() || envelope.has(Member::JsonRpc);
+        let two = batch.is_some() || envelope.has(Member::JsonRpc) || self.face == Face::Rpcx;
         let version = if two { Version::Two } else { Version::One };
         let mut request = Request { version, id: None, batch };
         match self.read(envelope, frame, &mut request, routes) {
@@ -256,14 +284,20 @@ impl Server {
         };
         let Some(dot) = method.iter().rposition(|byte| *byte == b'.') else {
             let method = String::from_utf8_lossy(&method);
-            let text = format!("rpc: service/method request ill-formed: {method}");
+            let text = match self.face {
+                Face::Ours => format!("rpc: service/method request ill-formed: {method}"),
+                Face::Rpcx => "must contains servicepath and method".to_owned(),
+            };
             return Err(Refusal::new(errors::NO_METHOD, text));
         };
         let (service, method) = (&method[..dot], &method[dot + 1..]);
         let found = routes.find(service, method);
         let mut body = Body::default();
-        if let Found::Method(_) = found {
+        let is_method = matches!(found, Found::Method(_));
+        if is_method || routes.secret() {
             check_params(envelope, frame, request.version)?;
+        }
+        if is_method {
             body.bytes = envelope.share(Member::Params, frame);
             body.lent = Some(Arc::clone(&self.lent[request.version as usize]));
         }
@@ -282,7 +316,9 @@ impl Server {
             found => {
                 let text = |name| Str::from(&*String::from_utf8_lossy(name));
                 let (service, method) = (text(service), text(method));
-                Event::Unknown(Unknown { ticket, found, service, method })
+                let (timeout, meta) = (None, Meta::default());
+                let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                Event::Unknown(Box::new(unknown))
             }
         })
     }
@@ -327,6 +363,8 @@ impl Server {
             return Err(invalid("a member comes twice"));
         }
         let id = self.id(envelope, frame)?;
+        // Go's rpcx server cannot tell null from nothing.
+        let id = id.filter(|id| self.face == Face::Ours || *id != b"null");
         if id.is_some_and(|id| !matches!(id[0], b'"' | b'-' | b'0'..=b'9' | b'n')) {
             return Err(invalid("an id is a number, a text or null"));
         }
@@ -334,6 +372,7 @@ impl Server {
         match envelope.get(Member::JsonRpc, frame) {
             Some(b"\"2.0\"") => {}
             Some(_) => return Err(invalid("the version is not \"2.0\"")),
+            None if self.face == Face::Rpcx => {}
             None => return Err(invalid("a request in a batch has the version \"2.0\"")),
         }
         match envelope.get(Member::Method, frame) {
@@ -381,8 +420,8 @@ impl Server {
 
     /// Answers what never became a call.
     #[cold]
-    fn refuse(&mut self, request: &Request<'_>, refusal: &Refusal, out: &mut Out) {
-        let failure = Failure { code: refusal.code, text: &refusal.text };
+    pub(super) fn refuse(&mut self, request: &Request<'_>, refusal: &Refusal, out: &mut Out) {
+        let failure = Failure { code: refusal.code, text: &refusal.text, detail: None };
         let mut id = Vec::new();
         compact(request.id.unwrap_or(b"null"), &mut id);
         let tail = out.tail();
@@ -407,7 +446,14 @@ impl Server {
         self.begun = Begun { slot, failed: head.error.is_some() };
         let Some(call) = self.open.get(slot) else { return };
         match (head.error, call.version()) {
-            (Some(status), version) => Failure::of(status).write(version, &call.id, tail),
+            (Some(status), version) => {
+                let mut failure = Failure::of(status);
+                if self.face == Face::Rpcx {
+                    // Whatever went wrong behind the envelope (`server/jsonrpc2.go`).
+                    failure.code = errors::INTERNAL;
+                }
+                failure.write(version, &call.id, tail);
+            }
             (None, Version::One) => {
                 tail.extend_from_slice(b"{\"id\":");
                 tail.extend_from_slice(&call.id);
@@ -447,10 +493,11 @@ fn kind(value: &[u8]) -> &'static str {
 }
 
 /// Of a notification, which has no slot because it has no answer.
-const NO_SLOT: u64 = u64::MAX;
+pub(super) const NO_SLOT: u64 = u64::MAX;
 /// -32000 less the number of `Code::ResourceExhausted`.
 const BUSY: i64 = -32008;
 /// Answers that the wire makes by itself before it lets the machine write.
 const OUT_BYTES: usize = 64 * 1024;
 /// To whom what cannot be read is answered.
-const NOBODY: Request<'static> = Request { version: Version::Two, id: None, batch: None };
+pub(super) const NOBODY: Request<'static> =
+    Request { version: Version::Two, id: None, batch: None };

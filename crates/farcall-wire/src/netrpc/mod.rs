@@ -19,14 +19,15 @@
 //! - a result that cannot be written fails its call, where Go's server closes;
 //! - a failure without a text is an error, where Go makes it a success.
 //!
-//! HTTP's `CONNECT /_goRPC_` is not spoken here.
+//! Behind HTTP's `CONNECT /_goRPC_` it is the same; that is answered before a wire is opened.
 
 mod broken;
 mod header;
 
 use crate::gob::{self, Decoder, Encoder, Open, Step};
 use crate::{
-    Control, Event, Fed, Head, Mark, Out, Protocol, Reply, ReplyHead, Side, Sniff, Unknown, Wire,
+    Control, Event, Fed, Head, Mark, Out, OverHttp, Protocol, Reply, ReplyHead, Side, Sniff,
+    Tunnel, Unknown, Wire,
 };
 use bytes::BytesMut;
 use farcall_core::{
@@ -70,6 +71,11 @@ impl Protocol for NetRpc {
         }
     }
 
+    /// `net/rpc/server.go`, `connected`.
+    fn connected(&self) -> Option<&'static str> {
+        Some("200 Connected to Go RPC")
+    }
+
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
         Box::new(Streams {
             side,
@@ -89,6 +95,12 @@ impl Protocol for NetRpc {
 
     fn carries_meta(&self) -> bool {
         false
+    }
+
+    /// `net/rpc/server.go`: `DefaultRPCPath` and what `ServeHTTP` answers.
+    fn over_http(&self) -> Option<OverHttp> {
+        let (path, status) = ("/_goRPC_", "200 Connected to Go RPC");
+        Some(OverHttp::Tunnel(Tunnel { path, status }))
     }
 }
 
@@ -153,6 +165,9 @@ impl Wire for Streams {
                 Some(head.shape)
             }
             Head::Reply(head) => self.begin_reply(&head, tail),
+            Head::Item(_) | Head::End(_) => unreachable!("netrpc has no streams, and says so"),
+            // Nothing here is a page.
+            Head::Response(_) => None,
         };
         self.open = Some(self.encoder.begin(shape.unwrap_or(&header::NOTHING), tail));
         if shape.is_none() {
@@ -177,7 +192,7 @@ impl Wire for Streams {
     /// There is no sign of life to ask for.
     fn control(&mut self, what: Control, _: &mut Out) {
         match what {
-            Control::Ping { .. } => {}
+            Control::Ping { .. } | Control::Cancel { .. } | Control::Consumed { .. } => {}
         }
     }
 
@@ -216,7 +231,9 @@ impl Streams {
             }
             found => {
                 let (service, method) = names.unwrap_or_default();
-                Event::Unknown(Unknown { ticket, found, service, method })
+                let (timeout, meta) = (None, Meta::default());
+                let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                Event::Unknown(Box::new(unknown))
             }
         });
         Ok(())
@@ -302,6 +319,8 @@ fn code(text: &str) -> Code {
     ];
     match known.iter().any(|known| text.starts_with(known)) {
         true => Code::Unimplemented,
+        // What our own servers answer to strangers.
+        false if text.starts_with("the credentials are ") => Code::Unauthenticated,
         false => Code::Unknown,
     }
 }

@@ -163,7 +163,7 @@ fn serve(wire: &mut dyn Wire, event: &Event) -> Vec<u8> {
                 (call.ticket, service, method)
             }
             Event::Unknown(call) => (call.ticket, &*call.service, &*call.method),
-            Event::Reply(_) => panic!(),
+            other => panic!("{other:?}"),
         };
         let (ticket, error) = (&ticket, result.as_ref().err());
         let shape = error.is_none().then_some(const { &T::SHAPE });
@@ -184,7 +184,7 @@ fn serve(wire: &mut dyn Wire, event: &Event) -> Vec<u8> {
             let status = wire.unknown(call.found, &call.service, &call.method);
             return answer::<()>(wire, event, Err(status));
         }
-        Event::Reply(_) => panic!(),
+        other => panic!("{other:?}"),
     };
     let body = &call.body;
     match METHODS[call.to.0 as usize] {
@@ -259,6 +259,7 @@ fn call<'a>(seq: u64, service: &'a str, method: &'a str, shape: &'static Shape) 
         timeout: None,
         meta: &[],
         shape,
+        streams: Default::default(),
     }
 }
 

@@ -108,7 +108,7 @@ const COMPRESS_SHIFT: u32 = 10;
 const FORMAT_SHIFT: u32 = 4;
 
 /// Formats by number. Tables, because this is asked for every call.
-const FORMATS: [Format; 16] = {
+pub(super) const FORMATS: [Format; 16] = {
     let mut table = [Format::Raw; 16];
     let mut number = 0;
     while number < 16 {
@@ -126,7 +126,7 @@ const FORMATS: [Format; 16] = {
 };
 
 /// Compressions by number.
-const COMPRESSIONS: [Compress; 8] = {
+pub(super) const COMPRESSIONS: [Compress; 8] = {
     let mut table = [Compress::None; 8];
     let mut number = 1;
     while number < 8 {

@@ -54,20 +54,25 @@ pub(super) fn check(block: &[u8]) -> Result<(), Broken> {
 /// status with an empty block for a success; it is an error here.
 #[cold]
 pub(super) fn status(block: &[u8]) -> Result<Status, Broken> {
-    let (mut text, mut java) = (None, None);
+    let (mut text, mut java, mut detail) = (None, None, None);
     for entry in Entries(block) {
         match entry? {
+            (key, value) if key == DETAIL.as_bytes() => detail = Some(value),
             (key, value) if key == ERROR.as_bytes() => text = Some(value),
             (key, value) if key == JAVA_TEXT.as_bytes() => java = Some(value),
             _ => {}
         }
     }
-    Ok(match java.or(text) {
+    let status = match java.or(text) {
         Some(text) => {
             let text = String::from_utf8_lossy(text).into_owned();
             Status::remote(code(&text), text)
         }
         None => Status::remote(Code::Unknown, NO_TEXT),
+    };
+    Ok(match detail {
+        Some(json) => status.with_detail(json.to_vec()),
+        None => status,
     })
 }
 
@@ -80,6 +85,8 @@ fn code(text: &str) -> Code {
         ("can not find codec for", Code::Unimplemented),
         ("request reached rate limit", Code::ResourceExhausted),
         ("[service internal error]", Code::Internal),
+        // What our own servers answer to strangers.
+        ("the credentials are ", Code::Unauthenticated),
         // The texts of Go's `context`, which handlers return as they are.
         ("context deadline exceeded", Code::DeadlineExceeded),
         ("context canceled", Code::Cancelled),
@@ -123,6 +130,20 @@ fn write_pair(tail: &mut Vec<u8>, key: &str, value: &[u8]) {
     tail.extend_from_slice(key.as_bytes());
     tail.extend_from_slice(&(value.len() as u32).to_be_bytes());
     tail.extend_from_slice(value);
+}
+
+/// The pairs of an error reply, with the typed error that the status carries, if it carries one and
+/// there is room for it beside a text.
+pub(super) fn with_detail(
+    status: &Status,
+    pairs: &[(String, String)],
+    limit: usize,
+) -> Option<Vec<(String, String)>> {
+    let json = std::str::from_utf8(status.detail()?).ok()?;
+    let mut all = pairs.to_vec();
+    all.push((DETAIL.to_owned(), json.to_owned()));
+    let text = &status.text().as_bytes()[..status.text().len().min(1024)];
+    (len(&all, Some((ERROR, text))) <= limit).then_some(all)
 }
 
 /// As much of an error's text as a block of `limit` bytes holds beside these pairs: a longer block
@@ -181,8 +202,12 @@ impl<'a> Iterator for Entries<'a> {
 
 /// The time in milliseconds that a caller still waits.
 pub(super) const TIMEOUT: &str = "__ServerTimeout";
+/// A caller's credentials (rpcx `share/share.go`, `AuthKey`).
+pub(super) const AUTH: &str = "__AUTH";
 /// The text of an error.
 pub(super) const ERROR: &str = "__rpcx_error__";
+/// A typed error, as JSON. Ours; other peers see metadata that they do not know.
+pub(super) const DETAIL: &str = "farcall-fault";
 /// The text of an error where rpcx-java has a code under [`ERROR`].
 const JAVA_TEXT: &str = "_rpcx_error_message";
 const NO_TEXT: &str = "the peer reported an error without a text";

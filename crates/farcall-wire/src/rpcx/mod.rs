@@ -19,13 +19,14 @@
 //! and a server serves what it receives whether or not the type bit calls it a reply.
 
 mod broken;
+mod elsewhere;
 mod header;
 mod memo;
 mod meta;
 
 use crate::{
-    CallHead, Control, Event, Fed, Head, Mark, Out, Protocol, Reply, ReplyHead, Side, Sniff,
-    Unknown, Wire, compress,
+    CallHead, Control, Event, Fed, Head, Mark, Out, OverHttp, Protocol, Reply, ReplyHead, Side,
+    Sniff, Tunnel, Unknown, Wire, compress,
 };
 use bytes::{Buf, Bytes, BytesMut};
 use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Str};
@@ -33,6 +34,7 @@ use header::Header;
 use memo::Memo;
 
 pub use broken::Broken;
+pub(crate) use elsewhere::{compression, format, metadata, unknown};
 
 /// The protocol.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,9 +53,38 @@ impl Protocol for Rpcx {
         }
     }
 
+    fn auth_key(&self) -> Option<&'static str> {
+        Some(meta::AUTH)
+    }
+
+    /// An error reply to the call that begins so; one-way calls have none.
+    fn turn_away(&self, first: &[u8], text: &str) -> Vec<u8> {
+        let Some(head) = first.first_chunk().map(Header::read) else { return Vec::new() };
+        let mut tail = Vec::new();
+        if !head.has(header::ONEWAY) {
+            let word = header::WORD | header::RESPONSE | header::ERROR;
+            let last = Some((meta::ERROR, text.as_bytes()));
+            write(&mut tail, word, head.seq, ["", ""], &[], last);
+            let total = (tail.len() - header::LEN) as u32;
+            put32(&mut tail, 12, total);
+        }
+        tail
+    }
+
+    /// `server/server_conn.go`, `connected`.
+    fn connected(&self) -> Option<&'static str> {
+        Some("200 Connected to rpcx")
+    }
+
     /// As Go's rpcx client.
     fn default_format(&self) -> Format {
         Format::MsgPack
+    }
+
+    /// rpcx `share/share.go` and `server/server.go`.
+    fn over_http(&self) -> Option<OverHttp> {
+        let (path, status) = ("/_rpcx_", "200 Connected to rpcx");
+        Some(OverHttp::Tunnel(Tunnel { path, status }))
     }
 
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
@@ -98,6 +129,12 @@ impl Wire for Frames {
         match head {
             Head::Call(head) => self.begin_call(&head, out),
             Head::Reply(head) => self.begin_reply(&head, out),
+            Head::Item(_) | Head::End(_) => unreachable!("rpcx has no streams, and says so"),
+            // Nothing here is a page.
+            Head::Response(_) => {
+                let at = out.tail().len();
+                Mark { frame: at, body: at, compress: Compress::None }
+            }
         }
     }
 
@@ -130,6 +167,8 @@ impl Wire for Frames {
                 frame[33..].copy_from_slice(&token.to_be_bytes());
                 out.tail().extend_from_slice(&frame);
             }
+            // No number is told to stop: Go's server answers what its client gave up.
+            Control::Cancel { .. } | Control::Consumed { .. } => {}
         }
     }
 }
@@ -225,7 +264,12 @@ impl Frames {
                 events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
             }
             found => {
-                events.push(unknown(head, found, service, method));
+                let mut event = not_found(head, found, service, method);
+                event.timeout = timeout;
+                if !meta.is_empty() {
+                    event.meta = Meta::new(Bytes::copy_from_slice(meta), meta::walk);
+                }
+                events.push(Event::Unknown(Box::new(event)));
                 input.advance(place.end);
             }
         }
@@ -289,8 +333,10 @@ impl Frames {
             None => write(tail, word, seq, names, head.meta, None),
             Some(status) => {
                 let word = word & !header::STATUS | header::ERROR;
-                let text = meta::fitting(status.text(), head.meta, self.meta_bytes);
-                write(tail, word, seq, names, head.meta, Some((meta::ERROR, text.as_bytes())))
+                let with_detail = meta::with_detail(status, head.meta, self.meta_bytes);
+                let pairs = with_detail.as_deref().unwrap_or(head.meta);
+                let text = meta::fitting(status.text(), pairs, self.meta_bytes);
+                write(tail, word, seq, names, pairs, Some((meta::ERROR, text.as_bytes())))
             }
         };
         Mark { frame, body, compress: head.ticket.compress }
@@ -410,11 +456,11 @@ fn echo(place: Place, input: &mut BytesMut, out: &mut Out) {
 }
 
 #[cold]
-fn unknown(head: Header, found: Found, service: &[u8], method: &[u8]) -> Event {
-    // Copies of the short names, so that they do not keep the frame alive.
+fn not_found(head: Header, found: Found, service: &[u8], method: &[u8]) -> Unknown {
+    // Copies of what is short, so that they do not keep the frame alive.
     let text = |name| Str::from(&*String::from_utf8_lossy(name));
     let (ticket, service, method) = (head.ticket(), text(service), text(method));
-    Event::Unknown(Unknown { ticket, found, service, method })
+    Unknown { ticket, found, service, method, timeout: None, meta: Meta::default() }
 }
 
 /// Appends a frame up to its body, with the total and the body's length still open. Returns where

@@ -136,6 +136,56 @@ fn definitions_that_break_rules() {
     assert_eq!(broken(&flood.collect::<Vec<_>>()), Broken::LongTypes { limit: 1 << 20 });
 }
 
+/// What a stream may define is the server's to say, and what was too much is named.
+#[test]
+fn definitions_are_limited() {
+    let slices = |count: i32| -> Vec<u8> {
+        (65..65 + count).flat_map(|id| define(id, &Describe::Slice(2))).collect()
+    };
+    let fields = |names: &[&str]| {
+        let fields: Vec<_> = names.iter().map(|name| (*name, 2)).collect();
+        define(65, &Describe::Struct("", &fields))
+    };
+    let limits = Limits {
+        gob_types: 3,
+        gob_type_bytes: 60,
+        gob_fields: 2,
+        name_bytes: 20,
+        ..Limits::default()
+    };
+    let feed = |stream: &[u8]| Decoder::new(&limits).next(&mut BytesMut::from(stream)).map(drop);
+    let (fits, long) = ("x".repeat(20), "x".repeat(21));
+    for (fine, stream, broken, named) in [
+        (slices(3), slices(4), Broken::ManyTypes { limit: 3 }, "Limits::gob_types"),
+        (
+            fields(&["A", "B"]),
+            fields(&["A", "B", "C"]),
+            Broken::ManyFields { count: 3, limit: 2 },
+            "Limits::gob_fields",
+        ),
+        (
+            fields(&[&fits]),
+            fields(&[&long]),
+            Broken::NameLong { length: 21, limit: 20 },
+            "Limits::name_bytes",
+        ),
+        (
+            fields(&[&fits, &fits[1..]]),
+            [fields(&[&fits, &fits[1..]]), define(66, &Describe::Slice(2))].concat(),
+            Broken::LongTypes { limit: 60 },
+            "Limits::gob_type_bytes",
+        ),
+    ] {
+        assert_eq!(feed(&fine), Ok(()), "{named}");
+        assert!(broken.to_string().contains(named), "{broken}");
+        assert_eq!(feed(&stream), Err(broken));
+    }
+    // Names of services may be limited to less than net/rpc's own.
+    let limits = Limits { name_bytes: 1, ..Limits::default() };
+    let stream = fields(&["ServiceMethod", "Seq"]);
+    assert!(Decoder::new(&limits).next(&mut BytesMut::from(&stream[..])).is_ok());
+}
+
 /// Values of types with holes are looked into each time: not without end.
 #[test]
 fn holes_are_not_looked_into_for_ever() {

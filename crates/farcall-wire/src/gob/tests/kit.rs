@@ -95,7 +95,7 @@ pub(super) fn unnamed(stream: &[u8]) -> Vec<u8> {
             out.extend_from_slice(message);
             continue;
         }
-        let def = types::definition(&mut from).unwrap();
+        let def = types::definition(&mut from, &types::Most::OURS).unwrap();
         out.extend_from_slice(format!("{id} {def:?}").as_bytes());
     }
     out

@@ -1,9 +1,11 @@
 //! Streams of Go's read into types, and the same bytes written from them.
 
-use super::kit::{check, first, read, unnamed, values, write, write_on};
+use super::kit::{check, first, read, unhex, unnamed, values, write, write_on};
 use super::vectors::vector;
 use crate::format::tests::types::{choice, field, message, omit, packed};
 use crate::gob::Encoder;
+use crate::gob::ints::{put_blob, put_int};
+use crate::gob::types::{Describe, describe};
 use farcall_core::{
     END, Fault, Field, Message, Names, Put, Schema, Shape, Shaped, Sink, Source, Take, Timestamp,
     Value, tables,
@@ -198,6 +200,41 @@ fn a_time_that_was_left_out_is_the_year_one() {
     assert_eq!(dynamic.get("End"), Some(&Value::Time(zero)));
 }
 
+/// Go gives no name to a type that it met behind a pointer: a `*time.Time` is known by its bytes,
+/// and `nil` is nothing.
+#[test]
+fn a_time_without_a_name() {
+    // struct { At, Nil *time.Time; N int }, by Go 1.26.
+    let bytes = unhex(NAMELESS);
+    let dynamic: Value = first(&bytes).unwrap();
+    let at = Timestamp { seconds: 1_700_000_000, nanos: 5 };
+    assert_eq!(dynamic.get("At"), Some(&Value::Time(at)));
+    assert_eq!(dynamic.get("Nil"), Some(&Value::Null));
+    // A marshaler without a name whose bytes are no time.
+    let mut other = bytes.clone();
+    let version = bytes.windows(2).rposition(|two| two == [15, 1]).unwrap() + 1;
+    other[version] = 9;
+    let dynamic: Value = first(&other).unwrap();
+    assert!(matches!(dynamic.get("At"), Some(Value::Bytes(bytes)) if bytes.len() == 15));
+}
+
+const NAMELESS: &str = "227f030102ff800001030102417401ff820001034e696c01ff820001014e01\
+    040000000aff81050102ff8400000016ff80010f010000000edce5e80000000005ffff020600";
+
+/// Go names a struct without a name by writing it out, however long that is.
+#[test]
+fn names_of_types_may_be_long() {
+    let long = "x".repeat(5000);
+    let point = [("X", 2), ("Y", 2)];
+    let mut content = Vec::new();
+    put_int(&mut content, -65);
+    describe(&mut content, 65, &Describe::Struct(&long, &point));
+    let mut stream = Vec::new();
+    put_blob(&mut stream, &content);
+    stream.extend([5, 0xff, 0x82, 1, 44, 0]);
+    assert_eq!(first::<Point>(&stream).unwrap(), Point { x: 22, y: 0 });
+}
+
 #[test]
 fn enums_are_ints_and_byte_arrays_are_not_bytes() {
     let kinds =
@@ -241,4 +278,29 @@ fn faults_name_the_field() {
     let body = &values(&vector("int_3"), &[]).unwrap()[0];
     let alone = crate::gob::decode::<i64>(&body.bytes, None, farcall_core::Bounds::default());
     assert!(alone.unwrap_err().to_string().contains("apart from the stream"));
+}
+
+/// What a value says of itself goes out as it says it: nothing is lost on the way to its type.
+#[test]
+fn values_say_their_types() {
+    assert_eq!(write(&Value::Uint(6)), write(&6_u64));
+    assert_eq!(write(&Some(Value::Uint(6))), write(&6_u64));
+    assert_eq!(write(&Value::Int(6)), write(&6_i64));
+    assert_eq!(write(&Value::Float(6.0)), write(&6.0_f64));
+    assert_eq!(write(&Value::Bytes(vec![1])), write(&vec![1_u8]));
+    let map = |key: &str, value| Value::object([("$map", Value::object([(key, value)]))]);
+    let typed = BTreeMap::from([("a".to_owned(), 3_i64)]);
+    assert_eq!(write(&map("a", Value::Int(3))), write(&typed));
+    let typed = BTreeMap::from([("a".to_owned(), typed)]);
+    assert_eq!(first(&write(&map("a", map("a", Value::Int(3))))), Ok(typed));
+    let keys = Value::Map(vec![(Value::Int(-5), Value::from("minus five"))]);
+    let typed = BTreeMap::from([(-5_i64, "minus five".to_owned())]);
+    assert_eq!(write(&Value::object([("$map", keys)])), write(&typed));
+    // A name is no field's, and a map must be one.
+    for wrong in [map("a", Value::Null), Value::object([("$map", Value::Int(1))])] {
+        assert!(write_on(&mut Encoder::new(), &wrong).is_err(), "{wrong}");
+    }
+    let deep = (0..101).fold(Value::Int(1), |inner, _| Value::List(vec![inner]));
+    let fault = write_on(&mut Encoder::new(), &deep).unwrap_err();
+    assert!(fault.to_string().contains("Limits::body_depth"), "{fault}");
 }

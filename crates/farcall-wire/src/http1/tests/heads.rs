@@ -79,7 +79,14 @@ fn first_lines() {
         ("POST / \rHTTP/1.1", BareCr),
         ("POST /\r HTTP/1.1", BareCr),
         ("CONNECT h:80 HTTP/1.1", Connect),
-        ("CONNECT /_rpcx_ HTTP/1.0", Connect),
+        ("CONNECT /_rpcx HTTP/1.0", Connect),
+        ("CONNECT /_rpcx_/ HTTP/1.0", Connect),
+        ("CONNECT /_rpcx_?x HTTP/1.1", Connect),
+        ("CONNECT http://h/_rpcx_ HTTP/1.1", Connect),
+        ("CONNECT /%5frpcx_ HTTP/1.1", Connect),
+        ("CONNECT /jsonrpc HTTP/1.1", Connect),
+        ("CONNECT /Arith/Mul HTTP/1.1", Connect),
+        ("CONNECT /page HTTP/1.1", Connect),
     ] {
         let request = format!("{line}\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
         // The first empty line is let pass, the second is not.
@@ -99,8 +106,9 @@ fn line_ends() {
     ] {
         broken(&Limits::default(), request.as_bytes(), &Broken::BareLf);
     }
-    // Go's clients write this; it is understood, and not served yet.
-    broken(&Limits::default(), b"CONNECT /_rpcx_ HTTP/1.0\n\n", &Broken::Connect);
+    // Go's clients write this where they get no further.
+    broken(&Limits::default(), b"CONNECT /_rpcx HTTP/1.0\n\n", &Broken::Connect);
+    broken(&Limits::default(), b"CONNECT /_rpcx_ HTTP/1.0\nA: b\rc\n\n", &Broken::BareCr);
     broken(&Limits::default(), post("A: b\rc\r\n", "").as_bytes(), &Broken::BareCr);
     broken(&Limits::default(), post("A: b\r\r\n", "").as_bytes(), &Broken::BareCr);
     broken(&Limits::default(), post("\rA: b\r\n", "").as_bytes(), &Broken::BareCr);
@@ -281,6 +289,51 @@ fn limits() {
     broken(&limits, &[b'A'; 200], &Broken::TargetLong { limit });
     // The answer to a broken `HEAD` has no body either.
     broken(&limits, b"HEAD / HTTP/1.1\r\nHost: h\r\nA\r\n\r\n", &Broken::NoColon);
+}
+
+/// What lies behind `CONNECT` is a tunnel's, or nobody's: never a body that others may see there.
+#[test]
+fn connects() {
+    use Broken::*;
+    let coding = "Transfer-Encoding: chunked\r\n";
+    for path in ["/_rpcx_", "/_goRPC_", "h:80"] {
+        for (fields, expected) in [
+            ("Content-Length: 4\r\n".to_owned(), ConnectBody),
+            (coding.to_owned(), ConnectBody),
+            (format!("{coding}Content-Length: 4\r\n"), LengthAndCoding),
+            (format!("Content-Length: 0\r\n{coding}"), LengthAndCoding),
+            ("Content-Length: 0\r\nContent-Length: 0\r\n".to_owned(), LengthRepeated),
+            ("Content-Length: +0\r\n".to_owned(), Length),
+            ("Transfer-Encoding: identity\r\n".to_owned(), Coding),
+            ("Content-Length : 0\r\n".to_owned(), SpaceBeforeColon),
+            ("Host: h\r\n".to_owned(), HostRepeated),
+            (" A: b\r\n".to_owned(), Folded),
+            ("A: b\nC: d\r\n".to_owned(), BareLf),
+        ] {
+            let request = format!("CONNECT {path} HTTP/1.1\r\nHost: h\r\n{fields}\r\n0\r\n\r\n");
+            broken(&Limits::default(), request.as_bytes(), &expected);
+        }
+        // Line feeds alone are Go's way, and no reason to be lenient otherwise.
+        for (fields, expected) in [
+            ("Content-Length: 4\n", ConnectBody),
+            ("Transfer-Encoding: chunked\n", CodingOld),
+            ("Content-Length : 4\n", SpaceBeforeColon),
+            (" A: b\n", Folded),
+            ("A\n", NoColon),
+        ] {
+            let request = format!("CONNECT {path} HTTP/1.0\n{fields}\n0\r\n\r\n");
+            broken(&Limits::default(), request.as_bytes(), &expected);
+        }
+    }
+    // Both lengths are refused on every path that has a meaning of its own.
+    for line in ["POST /jsonrpc", "POST /page", "GET /page", "PUT /page", "POST /_rpcx_"] {
+        for fields in ["", "X-RPCX-ServicePath: Arith\r\n", "X-JSONRPC-2.0: true\r\n"] {
+            let request = format!(
+                "{line} HTTP/1.1\r\nHost: h\r\n{fields}Content-Length: 4\r\n{coding}\r\n0\r\n\r\n"
+            );
+            broken(&Limits::default(), request.as_bytes(), &LengthAndCoding);
+        }
+    }
 }
 
 /// There is one way to write a path, but for percent-encoding, which is undone once.

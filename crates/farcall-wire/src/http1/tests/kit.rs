@@ -2,12 +2,12 @@
 //! answers that knows nothing of their writer.
 
 use crate::http1::Http;
-use crate::{Broken, Event, Fed, Head, Out, Protocol, ReplyHead, Side, Wire};
+use crate::{Broken, Event, Fed, Head, Out, Protocol, ReplyHead, ResponseHead, Side, Wire};
 use bytes::BytesMut;
-use farcall_core::{Found, Limits, MethodId, Routes, Status, Ticket};
+use farcall_core::{Cors, Found, Limits, MethodId, Routes, Status, Ticket, Way};
 use std::io::IoSlice;
 
-/// Knows `Arith.Mul`, `a.b.C.m` and `odd/name.%`, and lets itself be read.
+/// Knows `Arith.Mul`, `a.b.C.m` and `odd/name.%`, and a page at `/page`.
 pub(super) struct Table;
 
 impl Routes for Table {
@@ -21,11 +21,25 @@ impl Routes for Table {
         if method == known { Found::Method(MethodId(number)) } else { Found::NoMethod }
     }
 
-    fn names(&self, each: &mut dyn FnMut(&str, &str)) -> bool {
-        each("Arith", "Mul");
-        each("a.b.C", "m");
-        each("odd/name", "%");
-        true
+    fn way(&self, path: &[u8]) -> Way {
+        if path == b"/page" { Way::Page(MethodId(9)) } else { Way::usual(path) }
+    }
+}
+
+/// The same table, with CORS.
+pub(super) struct Shared(pub(super) Cors);
+
+impl Routes for Shared {
+    fn find(&self, service: &[u8], method: &[u8]) -> Found {
+        Table.find(service, method)
+    }
+
+    fn way(&self, path: &[u8]) -> Way {
+        Table.way(path)
+    }
+
+    fn cors(&self) -> Option<&Cors> {
+        Some(&self.0)
     }
 }
 
@@ -59,7 +73,13 @@ impl Seen {
                 let seq = unknown.ticket.seq;
                 format!("no {what} #{seq} [{}] [{}]", unknown.service, unknown.method)
             }
-            Event::Reply(reply) => panic!("{reply:?}"),
+            Event::Request(request) => {
+                let (method, target) = (&request.method, &request.target);
+                let body = String::from_utf8_lossy(&request.body);
+                let seq = request.ticket.seq;
+                format!("page {} #{seq} {method} {target} [{body}]", request.to.0)
+            }
+            other => panic!("{other:?}"),
         };
         self.found.iter().map(short).collect()
     }
@@ -80,15 +100,31 @@ pub(super) fn wire(limits: &Limits) -> Box<dyn Wire> {
 
 /// Feeds bytes in pieces, cut at these offsets.
 pub(super) fn feed(wire: &mut dyn Wire, bytes: &[u8], cuts: &[usize]) -> Seen {
+    feed_by(&Table, wire, bytes, cuts)
+}
+
+/// The same, with another table.
+pub(super) fn feed_by(
+    routes: &dyn Routes,
+    wire: &mut dyn Wire,
+    bytes: &[u8],
+    cuts: &[usize],
+) -> Seen {
     let (mut input, mut out, mut found) = (BytesMut::new(), Out::new(), Vec::new());
     let mut end = Ok(Fed::Hungry { need: 0 });
     let mut from = 0;
     for &to in cuts.iter().chain([&bytes.len()]) {
         input.extend_from_slice(&bytes[from..to]);
         from = to;
-        end = wire.feed(&mut input, &mut out, &Table, &mut found, usize::MAX);
+        end = wire.feed(&mut input, &mut out, routes, &mut found, usize::MAX);
+        while let Ok(Fed::Became(_)) = end {
+            end = wire.feed(&mut input, &mut out, routes, &mut found, usize::MAX);
+        }
         match &end {
             Ok(Fed::Hungry { need }) => assert!(*need > 0 || input.is_empty()),
+            // A tunnel stays behind what is not answered.
+            Ok(Fed::Waiting) => {}
+            Err(broken) if !matches!(broken, Broken::Http(_)) => break,
             Ok(Fed::Closing) | Err(_) => {
                 assert!(wire.closing() && input.is_empty());
                 break;
@@ -101,6 +137,13 @@ pub(super) fn feed(wire: &mut dyn Wire, bytes: &[u8], cuts: &[usize]) -> Seen {
 
 /// Feeds bytes whole, byte by byte and cut at every offset: the same must come of it each time.
 pub(super) fn check(limits: &Limits, bytes: &[u8]) -> Seen {
+    check_by(&Table, limits, bytes)
+}
+
+/// The same, with another table.
+pub(super) fn check_by(routes: &dyn Routes, limits: &Limits, bytes: &[u8]) -> Seen {
+    let feed =
+        |wire: &mut dyn Wire, bytes: &[u8], cuts: &[usize]| feed_by(routes, wire, bytes, cuts);
     let whole = feed(&mut *wire(limits), bytes, &[]);
     let single: Vec<usize> = (0..bytes.len()).collect();
     for cuts in (0..bytes.len()).map(|at| vec![at]).chain([single]) {
@@ -129,7 +172,8 @@ pub(super) fn ticket(event: &Event) -> &Ticket {
     match event {
         Event::Call(call) => &call.ticket,
         Event::Unknown(unknown) => &unknown.ticket,
-        Event::Reply(reply) => panic!("{reply:?}"),
+        Event::Request(request) => &request.ticket,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -147,6 +191,21 @@ pub(super) fn answer(
     let head = ReplyHead { ticket, service, method, error, meta, shape: None };
     let mark = wire.begin(Head::Reply(head), out);
     out.tail().extend_from_slice(body.unwrap_or_default().as_bytes());
+    wire.end(mark, out);
+}
+
+/// Answers one request for a page.
+pub(super) fn respond(
+    wire: &mut dyn Wire,
+    out: &mut Out,
+    event: &Event,
+    status: u16,
+    fields: &[(String, String)],
+    body: &str,
+) {
+    let head = ResponseHead { ticket: ticket(event), status, fields };
+    let mark = wire.begin(Head::Response(head), out);
+    out.tail().extend_from_slice(body.as_bytes());
     wire.end(mark, out);
 }
 
@@ -184,7 +243,7 @@ pub(super) fn answers(bytes: &[u8], head: bool) -> Vec<Answer> {
         });
         let mut answer = Answer { status, fields: fields.collect(), body: String::new() };
         rest = &rest[end + 4..];
-        if status >= 200 {
+        if status >= 200 && status != 204 {
             let length = answer.field("content-length").expect("a length").parse();
             let length = if head { 0 } else { length.expect("a number") };
             answer.body = std::str::from_utf8(&rest[..length]).expect("text").to_owned();

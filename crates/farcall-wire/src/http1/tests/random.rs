@@ -22,6 +22,12 @@ fn mutations_never_panic_and_never_depend_on_cuts() {
         "GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
         "HEAD /Arith/Mul HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".to_owned(),
         "CONNECT /_rpcx_ HTTP/1.0\n\n".to_owned(),
+        "CONNECT /_goRPC_ HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
+        post("/jsonrpc", "", "[{\"jsonrpc\":\"2.0\",\"method\":\"Arith.Mul\"},1]"),
+        post("/jsonrpc", "", "{\"method\":\"Arith.Mul\",\"params\":[1],\"id\":1}"),
+        post("/Arith", "X-RPCX-ServiceMethod: Mul\r\nX-RPCX-SerializeType: 1\r\n", "1"),
+        post("/", "X-JSONRPC-2.0: true\r\nX-RPCX-Meta: a=%41\r\n", "{\"id\":[]}"),
+        "PUT /page?x HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1".to_owned(),
     ];
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let (mut broken, mut calls, mut bytes) = (0, 0, Vec::new());
@@ -53,7 +59,8 @@ fn mutations_never_panic_and_never_depend_on_cuts() {
         assert!(same(&whole, &cut), "{} cut at {cuts:?}", String::from_utf8_lossy(&bytes));
         if !bytes.starts_with(b"HEAD") && !bytes.windows(5).any(|w| w == b"HEAD ") {
             // Whatever came in, what goes out can be read.
-            answers(&whole.out, false);
+            let tunnel = whole.out.windows(18).position(|w| w == b"HTTP/1.0 200 Conne");
+            answers(&whole.out[..tunnel.unwrap_or(whole.out.len())], false);
         }
         broken += usize::from(whole.end.is_err());
         calls += whole.found.len();

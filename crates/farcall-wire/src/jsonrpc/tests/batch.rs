@@ -22,7 +22,7 @@ fn tickets(found: &[Event]) -> Vec<Ticket> {
     let ticket = |event: &Event| match event {
         Event::Call(call) => call.ticket,
         Event::Unknown(unknown) => unknown.ticket,
-        Event::Reply(_) => panic!(),
+        other => panic!("{other:?}"),
     };
     found.iter().map(ticket).collect()
 }
@@ -96,7 +96,12 @@ fn answers_wait_for_the_last() {
 /// The machine takes as many calls as it has room for; the others wait inside of the wire.
 #[test]
 fn a_batch_is_cut_as_there_is_room() {
-    let limits = Limits { batch_calls: 10_000, calls_per_connection: 10, ..Limits::default() };
+    let limits = Limits {
+        batch_calls: 10_000,
+        calls_per_connection: 9,
+        parked_calls: 1,
+        ..Limits::default()
+    };
     let calls: Vec<_> = (0..10_000).map(call).collect();
     let mut wire = server(&limits);
     let (mut input, mut out) = (BytesMut::from(batch(&calls).as_str()), Out::new());
@@ -123,7 +128,7 @@ fn a_batch_is_cut_as_there_is_room() {
 /// Calls beyond what a connection may have open are refused, not remembered.
 #[test]
 fn open_calls_are_bounded() {
-    let limits = Limits { calls_per_connection: 2, ..Limits::default() };
+    let limits = Limits { calls_per_connection: 2, parked_calls: 0, ..Limits::default() };
     let mut wire = server(&limits);
     let seen = feed(&mut *wire, batch(&[call(1), call(2), call(3)]).as_bytes(), &[]);
     assert_eq!(seen.found.len(), 2);

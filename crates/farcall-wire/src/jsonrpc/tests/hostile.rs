@@ -88,6 +88,21 @@ fn length_is_bounded() {
     assert_eq!(endless.end, Err(Broken::MessageLong { limit: 100 }.into()));
 }
 
+/// What is wrong beyond the limit is not seen, whether or not the bytes are there already.
+#[test]
+fn nothing_is_looked_at_beyond_the_limit() {
+    let limits = Limits { message_bytes: 100, ..Limits::default() };
+    for at in [160, 164, 165, 200] {
+        let mut text = format!("[{}", " ".repeat(300)).into_bytes();
+        text[at] = b'}';
+        let long = Err(Broken::MessageLong { limit: 100 }.into());
+        for open in [&|| server(&limits), &|| client(false, &limits)] as [&dyn Fn() -> _; 2] {
+            let seen = check(open, &text);
+            assert_eq!(seen.end == long, at >= 164, "{at}: {seen:?}");
+        }
+    }
+}
+
 #[test]
 fn a_million_members() {
     let id = "\"jsonrpc\":\"2.0\",\"method\":\"Arith.Mul\",\"id\":1";

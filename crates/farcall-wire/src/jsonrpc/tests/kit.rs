@@ -166,7 +166,7 @@ pub(super) fn reply(
             let status = wire.unknown(unknown.found, &unknown.service, &unknown.method);
             (unknown.ticket, Err(status))
         }
-        Event::Reply(_) => panic!("a server has no replies"),
+        other => panic!("{other:?} on a server"),
     };
     if !ticket.oneway {
         answer_to(wire, &ticket, answer, out);
@@ -208,9 +208,11 @@ fn short(event: &Event) -> String {
             let oneway = if unknown.ticket.oneway { " oneway" } else { "" };
             format!("no {what}{oneway} [{}] [{}]", unknown.service, unknown.method)
         }
+        Event::Request(request) => panic!("{request:?}"),
         Event::Reply(reply) => match &reply.error {
             Some(status) => format!("reply {} {:?}: {}", reply.seq, status.code(), status.text()),
             None => format!("reply {} {}", reply.seq, String::from_utf8_lossy(&reply.body)),
         },
+        other => panic!("{other:?}"),
     }
 }

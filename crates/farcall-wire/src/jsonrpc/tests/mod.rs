@@ -22,12 +22,19 @@ fn said(bytes: &str, body: &str) -> String {
 
 #[test]
 fn the_first_byte_tells() {
-    let blank = " ".repeat(64);
+    let blank = " ".repeat(24);
     for (first, said) in [
         ("", Sniff::More),
         (" \r\n\t", Sniff::More),
         ("{", Sniff::Yes),
-        ("[", Sniff::Yes),
+        ("[", Sniff::More),
+        ("[1", Sniff::More),
+        ("[1,", Sniff::More),
+        ("[1,2", Sniff::Yes),
+        ("[1]", Sniff::Yes),
+        ("[]", Sniff::Yes),
+        ("[{", Sniff::Yes),
+        ("[1,\"", Sniff::No),
         ("\n\n [", Sniff::Yes),
         ("5", Sniff::No),
         ("\u{8}", Sniff::No),
@@ -195,6 +202,24 @@ fn codes_cross_the_wire() {
     }
 }
 
+/// Go's gorilla/rpc says so of arguments that do not fit; others mean the request itself.
+#[test]
+fn an_invalid_request_may_be_an_argument() {
+    for (text, code) in [
+        ("json: cannot unmarshal object into Go value of type int", Code::InvalidArgument),
+        ("rpc: service/method request ill-formed: Home", Code::Internal),
+        ("the request is not one", Code::Internal),
+    ] {
+        let answer = format!(
+            "{{\"jsonrpc\":\"2.0\",\"error\":{{\"code\":-32600,\"message\":\"{text}\"}},\"id\":1}}"
+        );
+        let seen = check(&|| client(false, &Limits::default()), answer.as_bytes());
+        let [Event::Reply(reply)] = &seen.found[..] else { panic!("{seen:?}") };
+        let status = reply.error.as_ref().unwrap();
+        assert_eq!((status.code(), status.text()), (code, text));
+    }
+}
+
 fn call(shape: &'static Shape) -> CallHead<'static> {
     CallHead {
         seq: 7,
@@ -206,6 +231,7 @@ fn call(shape: &'static Shape) -> CallHead<'static> {
         timeout: None,
         meta: &[],
         shape,
+        streams: Default::default(),
     }
 }
 

@@ -164,6 +164,7 @@ fn our_client_in_the_place_of_gos() {
                 timeout: None,
                 meta: &[],
                 shape: &<Value as Shaped>::SHAPE,
+                streams: Default::default(),
             };
             assert_eq!(written(&mut *wire, head, body), line, "{}", transcript.name);
             count += 1;

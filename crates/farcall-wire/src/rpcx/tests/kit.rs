@@ -50,6 +50,7 @@ pub(super) fn call() -> CallHead<'static> {
         timeout: None,
         meta: &[],
         shape: &<() as farcall_core::Shaped>::SHAPE,
+        streams: Default::default(),
     }
 }
 
@@ -189,10 +190,12 @@ fn short(event: &Event) -> String {
                 unknown.service, unknown.method
             )
         }
+        Event::Request(request) => panic!("{request:?}"),
         Event::Reply(reply) => {
             let error = reply.error.as_ref().map(|e| format!(" error={e}")).unwrap_or_default();
             let rest = rest(&reply.meta, &reply.body);
             format!("reply seq={}{error} {:?} {:?}{rest}", reply.seq, reply.format, reply.compress)
         }
+        other => panic!("{other:?}"),
     }
 }

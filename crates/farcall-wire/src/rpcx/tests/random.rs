@@ -72,6 +72,7 @@ fn calls_and_replies_come_back_as_they_went() {
             timeout: (dice.below(2) == 0).then(|| Duration::from_micros(dice.next() >> 30)),
             meta: &meta,
             shape: &<() as farcall_core::Shaped>::SHAPE,
+            streams: Default::default(),
         };
         let (seq, format, oneway, timeout) = (call.seq, call.format, call.oneway, call.timeout);
         let bytes = written(&mut *client, Head::Call(call), &body);

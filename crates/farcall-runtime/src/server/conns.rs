@@ -1,0 +1,130 @@
+//! The connections of a server: who is let in, who must give way, who is told to go.
+
+use super::{Shared, gate::Entry};
+use crate::{
+    conn::{Conn, Late, Stop},
+    net::Stream,
+};
+use farcall_core::Status;
+use farcall_wire::sniff::Spoken;
+use std::{
+    collections::{BTreeSet, HashMap},
+    future::{Future, poll_fn},
+    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
+    task::Poll,
+};
+
+/// Those that are open.
+#[derive(Default)]
+pub(super) struct Conns {
+    next: u64,
+    pub(super) open: HashMap<u64, Arc<Late>>,
+    /// Those that have not said a byte, the oldest first: numbers rise.
+    silent: BTreeSet<u64>,
+    draining: bool,
+}
+
+impl Conns {
+    /// Makes room for one more: the connection that was silent for longest gives way.
+    fn make_room(&mut self, most: usize) -> Result<Option<Arc<Late>>, Refused> {
+        if self.draining {
+            return Err(Refused::Leaving);
+        }
+        if self.open.len() < most {
+            return Ok(None);
+        }
+        let oldest = self.silent.pop_first().and_then(|id| self.open.remove(&id));
+        oldest.map(Some).ok_or(Refused::Full)
+    }
+}
+
+/// Why a connection was not let in.
+pub(super) enum Refused {
+    /// `Limits::connections`, and none of them is silent.
+    Full,
+    /// The server is leaving.
+    Leaving,
+    /// A plugin refused.
+    Plugin(Status),
+}
+
+impl Shared {
+    pub(super) fn conns(&self) -> MutexGuard<'_, Conns> {
+        self.conns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection's task, or why there is none.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        stream: Stream,
+        spoken: Spoken,
+    ) -> Result<impl Future<Output = ()> + Send + use<>, Refused> {
+        let shared = Arc::clone(self);
+        // Asked first: who is refused takes nobody's place.
+        let visit = self.gate.connect(&stream.peer).map_err(Refused::Plugin)?;
+        let (registered, gives_way) = {
+            let mut conns = self.conns();
+            let gives_way = conns.make_room(self.limits.connections)?;
+            let id = conns.next;
+            conns.next += 1;
+            let conn = Conn::new(stream, Arc::clone(self), id, spoken);
+            conns.open.insert(id, Arc::clone(conn.late()));
+            conns.silent.insert(id);
+            (Registered { conn, shared, id, visit }, gives_way)
+        };
+        if let Some(late) = gives_way {
+            late.stop(Stop::Room);
+        }
+        Ok(async move {
+            let mut registered = registered;
+            if registered.let_in().await {
+                (&mut registered.conn).await;
+            }
+        })
+    }
+
+    /// A connection has said something.
+    pub(crate) fn heard(&self, id: u64) {
+        self.conns().silent.remove(&id);
+    }
+
+    /// Tells all connections to finish and to close, or to close now, and lets no more in.
+    pub(super) fn stop(&self, how: Stop) {
+        self.draining.store(true, Ordering::Relaxed);
+        let mut conns = self.conns();
+        conns.draining = true;
+        let open: Vec<_> = conns.open.values().cloned().collect();
+        drop(conns);
+        open.into_iter().for_each(|late| late.stop(how));
+    }
+}
+
+/// A connection that takes itself off the list.
+struct Registered {
+    conn: Conn,
+    shared: Arc<Shared>,
+    id: u64,
+    visit: Option<Entry>,
+}
+
+impl Registered {
+    /// Waits for plugins that have to think about it, without reading a byte.
+    async fn let_in(&mut self) -> bool {
+        let Some(visit) = &mut self.visit else { return true };
+        let late = self.conn.late();
+        let decided = poll_fn(|cx| match late.told(cx) {
+            Stop::No => visit.poll(cx),
+            _ => Poll::Ready(Err(Status::cancelled("the connection has to go"))),
+        });
+        let decided = tokio::time::timeout(self.shared.limits.silence, decided).await;
+        decided.is_ok_and(|decided| decided.is_ok())
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut conns = self.shared.conns();
+        conns.open.remove(&self.id);
+        conns.silent.remove(&self.id);
+    }
+}

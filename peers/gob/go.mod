@@ -1,0 +1,3 @@
+module farcall.test/gobpeer
+
+go 1.26.0
