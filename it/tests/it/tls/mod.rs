@@ -1,5 +1,6 @@
 //! TLS: every protocol, both ends' certificates, and everything that can be wrong with them.
 
+mod inside;
 mod reload;
 mod rough;
 mod wrong;
@@ -15,7 +16,7 @@ use farcall_it::{
 };
 use std::io::{Read, Write};
 
-const PROTOCOLS: [&str; 3] = ["rpcx", "netrpc", "jsonrpc"];
+const PROTOCOLS: [&str; 4] = ["rpcx", "netrpc", "jsonrpc", "http"];
 
 fn service() -> Server {
     probe(Limits::default()).add(WhoServer::new(Teller))

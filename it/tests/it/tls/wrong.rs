@@ -99,6 +99,9 @@ async fn one_end_is_plain() {
         let status = failure(&url).await;
         assert_eq!((status.code(), status.sent()), (Code::Unavailable, Sent::No), "{status}");
         assert!(status.to_string().contains("speak TLS"), "{status}");
+        if protocol == "http" {
+            continue; // is answered in plain, see below
+        }
         let status = failure(&format!("{protocol}://{secure}")).await;
         assert!(status.text().contains("the server speaks TLS"), "{status}");
         assert_eq!((status.code(), status.sent()), (Code::Unavailable, Sent::No), "{status}");
