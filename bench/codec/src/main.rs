@@ -5,8 +5,8 @@
 //! difference divided by the difference is instructions per message, start-up excluded. Encoding
 //! appends to one reused buffer; decoding makes owned strings, for everyone. gob is measured on a
 //! stream whose types are known, with the length and the type in front of each value; raw is the
-//! protobuf, handed through. `codec detect <protocol> <iterations>` tells whose a connection's first
-//! bytes are.
+//! protobuf, handed through. `codec detect <protocol> <iterations>` tells whose a connection's
+//! first bytes are.
 
 mod gob;
 mod message;

@@ -209,8 +209,9 @@ async fn unknown(client: &Client) -> Seen {
             ("rpcx: can't find service NoSuchService", "rpcx: can't find method NoSuchMethod")
         }
         "http" => (
-            "there is no service `NoSuchService`; call by POST /Service/Method",
-            "service `Arith` has no method `NoSuchMethod`",
+            "there is no service `NoSuchService`; call by POST /Service/Method; GET / lists what \
+             there is",
+            "service `Arith` has no method `NoSuchMethod`; GET / lists what there is",
         ),
         _ => (
             "rpc: can't find service NoSuchService.Mul",

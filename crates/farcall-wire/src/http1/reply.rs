@@ -78,6 +78,11 @@ pub(super) fn open(tail: &mut Vec<u8>, head: &Opening<'_>) {
         Connection::Kept => line(["Connection: ", "keep-alive"]),
         Connection::Closes => line(["Connection: ", "close"]),
     }
+    // RFC 9110 §11.6.1: 401 says how to do better.
+    let names = |(key, _): &(String, String)| key.eq_ignore_ascii_case("www-authenticate");
+    if head.status == 401 && !head.meta.iter().any(names) {
+        line(["WWW-Authenticate: ", "Bearer"]);
+    }
     tail.extend_from_slice(head.lines);
     if !head.meta.is_empty() {
         fields(tail, head.meta);

@@ -225,7 +225,9 @@ async fn strangers_cannot_tell_what_exists() {
     }
     let mut http = Http::connect(&running.url).await;
     let list = http.call("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
-    assert_eq!(list.status, 404, "no list is given out");
+    assert_eq!(list.status, 401, "no list is given out to strangers");
+    let list = http.call("GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer amy\r\n\r\n").await;
+    assert!(list.status == 200 && list.body.contains("/Who/Who"), "who is known sees it: {list:?}");
     // rpcx: with a deadline that has passed, and without a body that could be one.
     for meta in [Vec::new(), pair("__ServerTimeout", "0"), pair("__ServerTimeout", "-5")] {
         let mut answers = Vec::new();
