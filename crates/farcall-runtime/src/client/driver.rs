@@ -417,8 +417,7 @@ impl Connected<'_> {
                 Ok(Fed::Waiting) => break Ok(0),
                 Ok(Fed::Closing) => break Err(Status::unavailable(HUNG_UP)),
                 Err(_) if told::is_alert(&self.input) => {
-                    self.unread = true;
-                    break Err(told::wants_tls().status());
+                    break Err(self.told(&told::wants_tls()));
                 }
                 Err(broken) => {
                     let text = format!("the server broke the protocol: {broken}");

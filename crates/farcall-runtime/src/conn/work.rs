@@ -4,7 +4,7 @@ use super::{Budget, Conn, Leaving, late::Leaver, late::Stop, part::Part, scratch
 use crate::{
     clock::after,
     conn::Close,
-    server::{Cx, Reply, Watch},
+    server::{Cx, Reply, Seen, Watch},
 };
 use farcall_core::{Body, Call, Limits, MethodId, Status, Ticket};
 use farcall_wire::{Broken, Event, Fed, sniff};
@@ -147,9 +147,9 @@ impl Conn {
         while self.unfed && !self.stalled() && !budget.over {
             let most = budget.calls.min(self.room()).max(1);
             let Some(wire) = self.wire.as_deref_mut() else { break };
-            let router = &*self.shared.router;
+            let routes = Seen { router: &self.shared.router, spoken: self.spoken };
             let before = self.input.len();
-            match wire.feed(&mut self.input, &mut self.out, router, &mut events, most) {
+            match wire.feed(&mut self.input, &mut self.out, &routes, &mut events, most) {
                 Ok(Fed::Became(name)) => {
                     self.info = self.shared.info(&self.stream, sniff::by_name(name));
                 }

@@ -27,7 +27,10 @@ impl fmt::Display for Listener {
             #[cfg(feature = "tls")]
             Listener::Tls(listener, _) => write_address(f, "tls", listener),
             #[cfg(unix)]
-            Listener::Unix(listener) => write!(f, "unix://{}", listener.path().display()),
+            Listener::Unix(listener) => {
+                let path = listener.path().display().to_string();
+                write!(f, "unix://{}", path.replace('%', "%25").replace('?', "%3F"))
+            }
             Listener::Memory(listener) => write!(f, "mem://{}", listener.name()),
         }
     }

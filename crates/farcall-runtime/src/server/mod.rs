@@ -27,6 +27,7 @@ pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
 pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
 pub(crate) use reply::{Reply, Rules, write_failure};
+pub(crate) use router::Seen;
 pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 #[cfg(feature = "tower")]
 pub use web::{ByTower, HttpBody, HttpService};
@@ -283,7 +284,6 @@ impl Server {
             meta_bytes: limits.meta_bytes,
             spare: limits.stream_bytes / 4,
         };
-        let names = spoken.protocols().map(Protocol::name).collect();
         let (about, mut entries) = (self.web.server(), self.entries);
         let methods = entries.len();
         let paths = self.web.freeze(&mut entries)?;
@@ -295,7 +295,7 @@ impl Server {
             tcp: self.tcp,
             #[cfg(feature = "tls")]
             tls,
-            router: Arc::new(Router::new(entries, pages, paths, names, self.listed, secret)?),
+            router: Arc::new(Router::new(entries, pages, paths, self.listed, secret)?),
             limits,
             rules,
             spoken,

@@ -3,6 +3,7 @@
 
 use super::{method::Method, web::Paths};
 use farcall_core::{Cors, Found, MethodId, Routes, Shape, Status, Streams, Way};
+use farcall_wire::sniff::Spoken;
 use std::sync::atomic::AtomicU64;
 
 /// A method and its names; or a page, whose service has none and whose name is its path.
@@ -32,7 +33,6 @@ pub(crate) struct Router {
     entries: Vec<Entry>,
     methods: usize,
     paths: Paths,
-    protocols: Vec<&'static str>,
     /// Open addressing over [`hash`]; index into `entries` plus one, 0 for an empty place. At least
     /// half of the places are empty.
     places: Vec<u32>,
@@ -48,14 +48,12 @@ impl Router {
         methods: Vec<Entry>,
         pages: Vec<Entry>,
         paths: Paths,
-        protocols: Vec<&'static str>,
         listed: bool,
         secret: bool,
     ) -> Result<Router, Status> {
         let size = (methods.len() * 2 + 1).next_power_of_two();
         let (entries, places, count) = (Vec::new(), vec![0; size], methods.len());
-        let mut router =
-            Router { entries, methods: count, paths, protocols, places, listed, secret };
+        let mut router = Router { entries, methods: count, paths, places, listed, secret };
         for entry in methods {
             let (service, name) = (entry.service.as_bytes(), entry.name.as_bytes());
             let Err(place) = router.place(service, name) else {
@@ -133,12 +131,49 @@ impl Routes for Router {
         self.paths.rest
     }
 
+    fn cors(&self) -> Option<&Cors> {
+        self.paths.cors.as_ref()
+    }
+}
+
+/// The table as it is seen through one listener, which may speak less than its server.
+pub(crate) struct Seen<'a> {
+    pub(crate) router: &'a Router,
+    pub(crate) spoken: Spoken,
+}
+
+impl Routes for Seen<'_> {
+    #[inline]
+    fn find(&self, service: &[u8], method: &[u8]) -> Found {
+        self.router.find(service, method)
+    }
+
+    fn secret(&self) -> bool {
+        self.router.secret()
+    }
+
+    fn streams(&self, method: MethodId) -> Streams {
+        self.router.streams(method)
+    }
+
+    fn names(&self, each: &mut dyn FnMut(&str, &str)) -> bool {
+        self.router.names(each)
+    }
+
+    fn way(&self, path: &[u8]) -> Way {
+        self.router.way(path)
+    }
+
+    fn rest(&self) -> Option<MethodId> {
+        self.router.rest()
+    }
+
     fn speaks(&self, protocol: &str) -> bool {
-        self.protocols.contains(&protocol)
+        self.spoken.protocols().any(|spoken| spoken.name() == protocol)
     }
 
     fn cors(&self) -> Option<&Cors> {
-        self.paths.cors.as_ref()
+        self.router.cors()
     }
 }
 

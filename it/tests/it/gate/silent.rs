@@ -97,6 +97,16 @@ async fn listeners_choose_what_they_speak() -> Result<()> {
                 );
             }
         }
+        // Nor does a protocol come in behind another: not by CONNECT, nor posted.
+        for way in ["rpcx+http", "netrpc+http", "jsonrpc+http"] {
+            let protocol = way.trim_end_matches("+http");
+            let answer = match ProbeClient::connect(format!("{way}://{place}")).await {
+                Ok(client) => client.mul(Args { a: 6, b: 7 }).await,
+                Err(status) => Err(status),
+            };
+            let spoken = speaks.contains(&"http") && speaks.contains(&protocol);
+            assert_eq!(answer.is_ok(), spoken, "{way} at {place}: {answer:?}");
+        }
         let mut http = Http::connect(place).await;
         let answer = http.call(&post("/Probe/Mul", "", "{\"A\":6,\"B\":7}")).await;
         assert_eq!(answer.status, if speaks.contains(&"http") { 200 } else { 421 }, "{place}");

@@ -2,7 +2,11 @@
 //! generated, so that a new protocol is in the table or fails it.
 
 use farcall::{Client, Code, Origin, Sent, Server, Status, Value, json};
-use farcall_it::{certs::Authority, services::Running, who::Folder};
+use farcall_it::{
+    certs::{Authority, Pair},
+    services::Running,
+    who::Folder,
+};
 use farcall_wire::sniff;
 use std::{
     sync::{
@@ -17,8 +21,12 @@ use tokio::{
     time::timeout,
 };
 
-/// Who vouches for the servers.
-static AUTHORITY: LazyLock<Authority> = LazyLock::new(Authority::new);
+/// Who vouches for the servers, and what it gave them.
+static CERTIFICATES: LazyLock<(Authority, Pair)> = LazyLock::new(|| {
+    let authority = Authority::new();
+    let pair = authority.pair("gate", &["127.0.0.1"]);
+    (authority, pair)
+});
 
 /// How bytes are carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +93,7 @@ impl Way {
         let at = match way.carrier {
             Carrier::Tcp => At::Tcp(Running::start(server()).await),
             Carrier::Tls => {
-                let pair = AUTHORITY.pair("gate", &["127.0.0.1"]);
-                let server = server().tls(pair.tls());
+                let server = server().tls(CERTIFICATES.1.tls());
                 let running = Running::start_on(server, "tls://127.0.0.1:0").await;
                 At::Tls(running.expect("a free port"))
             }
@@ -230,7 +237,7 @@ impl Served {
             At::Tls(running) => {
                 let place = running.url.trim_start_matches("tls://");
                 let mark = if option.is_empty() { "?" } else { "&" };
-                let trusted = format!("{mark}ca={}", AUTHORITY.ca.display());
+                let trusted = format!("{mark}ca={}", CERTIFICATES.0.ca.display());
                 Client::connect(format!("{protocol}+tls://{place}{option}{trusted}")).await
             }
             At::Unix(folder, _) => {
