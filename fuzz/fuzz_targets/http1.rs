@@ -169,7 +169,10 @@ fn asks(bytes: &[u8], json_rpc: bool) {
     while meta.len() < 8
         && let (Some(key), Some(value)) = (texts.next(), texts.next())
     {
-        meta.push((key, value));
+        // What speaks for a browser may be refused.
+        if !["origin", "sec-fetch-site"].iter().any(|name| key.eq_ignore_ascii_case(name)) {
+            meta.push((key, value));
+        }
     }
     let (protocol, limits): (&dyn Protocol, _) = (
         if json_rpc { posts(0) } else { &Http },
