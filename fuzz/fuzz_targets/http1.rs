@@ -105,7 +105,7 @@ fn call(
         format: farcall_core::Format::Json,
         compress: if oneway { Compress::None } else { Compress::Gzip },
         oneway,
-        timeout: (seq % 2 == 0).then_some(Duration::from_micros(1500)),
+        timeout: seq.is_multiple_of(2).then_some(Duration::from_micros(1500)),
         meta,
         shape: &<() as Shaped>::SHAPE,
         streams: Streams::default(),
