@@ -105,7 +105,7 @@ fn call(
         format: farcall_core::Format::Json,
         compress: if oneway { Compress::None } else { Compress::Gzip },
         oneway,
-        timeout: (seq % 2 == 0).then_some(Duration::from_micros(1500)),
+        timeout: seq.is_multiple_of(2).then_some(Duration::from_micros(1500)),
         meta,
         shape: &<() as Shaped>::SHAPE,
         streams: Streams::default(),
@@ -169,7 +169,10 @@ fn asks(bytes: &[u8], json_rpc: bool) {
     while meta.len() < 8
         && let (Some(key), Some(value)) = (texts.next(), texts.next())
     {
-        meta.push((key, value));
+        // What speaks for a browser may be refused.
+        if !["origin", "sec-fetch-site"].iter().any(|name| key.eq_ignore_ascii_case(name)) {
+            meta.push((key, value));
+        }
     }
     let (protocol, limits): (&dyn Protocol, _) = (
         if json_rpc { posts(0) } else { &Http },

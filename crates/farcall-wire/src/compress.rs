@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use farcall_core::Compress;
-use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 use std::{
     fmt,
     io::{self, Read, Write},
@@ -44,6 +44,7 @@ pub fn unfold(compress: Compress, body: Bytes, limit: usize) -> Result<Bytes, Un
         Compress::Gzip => {
             let mut plain = Vec::with_capacity((body.len() * 3).min(limit).min(64 * 1024));
             let room = (limit as u64).saturating_add(1);
+            // It reads the body where it lies: the other `GzDecoder` copies it through 32 KiB.
             let read = GzDecoder::new(&body[..]).take(room).read_to_end(&mut plain);
             read.map_err(|e| Unfold::Corrupt(reason(&e)))?;
             if plain.len() > limit { Err(Unfold::TooLarge { limit }) } else { Ok(plain.into()) }

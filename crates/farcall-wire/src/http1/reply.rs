@@ -200,7 +200,7 @@ fn reason(status: u16) -> &'static str {
 
 /// Appends metadata: pairs that may be fields as they are, the others in one field `X-Meta`,
 /// percent-encoded as in `a=b&c=d`. Nothing of a pair can end a line, nor become a field that says
-/// where the answer ends.
+/// where the message ends or what it calls.
 #[cold]
 pub(super) fn fields(tail: &mut Vec<u8>, meta: &[(String, String)]) {
     let (mut others, mut any) = (Vec::new(), false);
@@ -234,11 +234,14 @@ fn is_field(key: &str, value: &str) -> bool {
         && !key.is_empty()
         && key.bytes().all(is_token)
         && !OURS.iter().any(|name| key.eq_ignore_ascii_case(name))
-        && !key.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("proxy-"))
+        && !["proxy-", "x-rpcx-"]
+            .iter()
+            .any(|start| key.get(..start.len()).is_some_and(|k| k.eq_ignore_ascii_case(start)))
 }
 
-/// Fields that say what the message or the connection is: no metadata may.
-const OURS: [&str; 20] = [
+/// Fields that say what the message or the connection is: no metadata may. With rpcx's, a call
+/// would be another call, of its gateway.
+const OURS: [&str; 21] = [
     "accept-encoding",
     "age",
     "allow",
@@ -257,6 +260,7 @@ const OURS: [&str; 20] = [
     "transfer-encoding",
     "upgrade",
     "vary",
+    "x-jsonrpc-2.0",
     "x-meta",
     "x-timeout-ms",
 ];

@@ -299,6 +299,7 @@ fn metadata_cannot_split_an_answer() {
         pair("Content-Type", "text/html"),
         pair("Proxy-Authenticate", "x"),
         pair("x-meta", "forged"),
+        pair("X-RPCX-Meta", "a=b"),
         pair("spaces", " x "),
         pair("empty", ""),
     ];

@@ -165,6 +165,24 @@ fn requests() {
     assert!(text.contains("\r\nHost: \r\n") && !text.contains("Evil"), "{text}");
 }
 
+/// Metadata may come from anywhere; whatever its names are, the method is called that was meant.
+#[test]
+fn metadata_call_nothing() {
+    let meta = [
+        pair("X-RPCX-ServicePath", "Other"),
+        pair("x-rpcx-servicemethod", "method"),
+        pair("X-Rpcx-SerializeType", "1"),
+        pair("X-JSONRPC-2.0", "true"),
+        pair("x-rpcx", "no field of theirs"),
+    ];
+    let head = CallHead { meta: &meta, ..call(1, ["Arith", "Mul"]) };
+    let asked = ask(&mut *wire(&Limits::default()), head, b"1");
+    let asked = String::from_utf8(asked).expect("text");
+    let packed = "\r\nx-rpcx: no field of theirs\r\nX-Meta: X-RPCX-ServicePath=Other\
+        &x-rpcx-servicemethod=method&X-Rpcx-SerializeType=1&X-JSONRPC-2.0=true\r\n";
+    assert!(asked.contains(packed), "{asked}");
+}
+
 #[test]
 fn a_request_taken_back_wants_no_answer() {
     let mut wire = wire(&Limits::default());
