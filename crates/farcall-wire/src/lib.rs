@@ -19,11 +19,13 @@ pub mod http1;
 pub mod jsonrpc;
 pub mod netrpc;
 mod out;
+mod push;
 pub mod rpcx;
 pub mod sniff;
 mod wire;
 
 pub use out::Out;
+pub use push::{Push, PushHead};
 pub use wire::{
     Broken, CallHead, Control, End, EndHead, Event, Fed, Head, Item, ItemHead, Mark, OverHttp,
     Place, Protocol, Reply, ReplyHead, Request, ResponseHead, Side, Sniff, Tunnel, Unknown, Wire,

@@ -1,6 +1,6 @@
 //! The contract between wires and the machine: what a protocol is, what it finds, what it writes.
 
-use crate::{Out, http1, jsonrpc, netrpc, rpcx};
+use crate::{Out, Push, PushHead, http1, jsonrpc, netrpc, rpcx};
 use bytes::{Bytes, BytesMut};
 use farcall_core::{
     Body, Call, Compress, Format, Found, Limits, Meta, MethodId, Routes, Shape, Status, Str,
@@ -60,6 +60,11 @@ pub trait Protocol: Send + Sync + 'static {
     /// Whether calls may be streams, and be given up: such a wire finds and writes items, ends and
     /// cancels, and keeps windows. Without, streaming methods are refused by name.
     fn streams(&self) -> bool {
+        false
+    }
+    /// Whether a server may send messages without being asked ([`Head::Push`]): without, they are
+    /// refused by name.
+    fn pushes(&self) -> bool {
         false
     }
     /// Whether bodies may have this format.
@@ -239,6 +244,8 @@ pub enum Event {
     Reply(Reply),
     /// A request that is no call.
     Request(Box<Request>),
+    /// A message of the server's that answers nothing. On a client.
+    Push(Box<Push>),
     /// An item of a stream.
     Item(Item),
     /// The peer sends no more on a stream: a client its last item, a server its last word.
@@ -342,6 +349,8 @@ pub enum Head<'a> {
     Reply(ReplyHead<'a>),
     /// The answer to a request that is no call.
     Response(ResponseHead<'a>),
+    /// A message of the server's that answers nothing.
+    Push(PushHead<'a>),
     /// An item of a stream.
     Item(ItemHead),
     /// The end of what this side sends on a stream. It has no body.

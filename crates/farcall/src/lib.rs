@@ -83,8 +83,9 @@ pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
     Deny, HttpRequest, HttpResponse, Inbound, IntoPage, Listen, Memory, MethodInfo, Methods,
-    Moments, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Server, Service, ServiceClient,
-    ShutdownHandle, Started, StreamCall, Target, Token, Upload, Verdict, stream,
+    Moments, Notice, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Push, Pusher, Pushes,
+    Server, Service, ServiceClient, ShutdownHandle, Started, StreamCall, Target, Token, Upload,
+    Verdict, stream,
 };
 pub use futures_core::Stream;
 

@@ -4,5 +4,5 @@
 pub use farcall_core::{Body, Call, Found, MethodId, Routes, Shape, Streams, Ticket};
 pub use farcall_wire::{
     Broken, CallHead, Control, End, EndHead, Event, Fed, Head, Item, ItemHead, Mark, Out, Protocol,
-    Reply, ReplyHead, Side, Sniff, Unknown, Wire, compress,
+    Push, PushHead, Reply, ReplyHead, Side, Sniff, Unknown, Wire, compress,
 };

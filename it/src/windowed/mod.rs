@@ -393,7 +393,7 @@ impl Wire for Frames {
                 compress = head.compress;
                 Begun::Item { seq: head.seq, format: head.format }
             }
-            Head::Response(_) => unreachable!("windowed has no pages"),
+            Head::Response(_) | Head::Push(_) => unreachable!("windowed has no pages, nor pushes"),
         };
         self.begun = Some(begun);
         Mark { frame: at, body: tail.len(), compress }

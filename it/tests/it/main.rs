@@ -13,6 +13,7 @@ mod jsonrpc;
 mod neighbours;
 mod netrpc;
 mod no_trace;
+mod push;
 mod server;
 mod streams;
 mod stress;

@@ -63,6 +63,7 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
                         break;
                     }
                     down(link, &ended.status, ended.answered);
+                    link.inbox.lost(&ended.status);
                     if ended.answered || since.elapsed() >= SHORT_LIFE {
                         pause = Duration::ZERO;
                     }

@@ -6,6 +6,7 @@ mod driver;
 mod link;
 mod over;
 mod pool;
+mod pushes;
 mod queue;
 mod slots;
 mod streaming;
@@ -13,6 +14,7 @@ mod streams;
 
 pub use call::{Call, CallMeta, Oneway, Started};
 pub use over::Over;
+pub use pushes::{Push, Pushes};
 pub use streaming::{StreamCall, Upload};
 
 use crate::{server::MethodInfo, target::Target};
@@ -207,7 +209,9 @@ impl Client {
             Role::Front(Arc::new(Pool::new(Arc::clone(&link), connector, most)))
         } else if let Some(2..) = connections {
             let Link { target, limits, .. } = &*link;
-            let another = || Link::new(target.clone(), limits.clone(), connector.clone());
+            let another = || {
+                Link::new(target.clone(), limits.clone(), connector.clone()).sharing_pushes(&link)
+            };
             Role::Spread(Spread::new(connections.unwrap_or(1), another))
         } else {
             Role::Alone

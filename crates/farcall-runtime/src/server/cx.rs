@@ -1,6 +1,6 @@
 //! What a handler knows of its call.
 
-use super::{auth::User, router::Router};
+use super::{auth::User, push::Outbox, router::Router};
 use crate::net::Peer;
 use farcall_core::{Meta, MethodId, Str};
 use std::{
@@ -23,6 +23,18 @@ pub(crate) struct ConnInfo {
     pub(crate) router: Arc<Router>,
     /// How many calls wait on the whole server.
     pub(crate) away: Arc<AtomicUsize>,
+    /// What is pushed to the client, where the protocol has such messages.
+    pub(crate) outbox: Option<Outbox>,
+}
+
+impl ConnInfo {
+    /// The connection is gone.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        if let Some(outbox) = &self.outbox {
+            outbox.close();
+        }
+    }
 }
 
 /// The context of a call: who calls, over what, until when, with which metadata; and the metadata

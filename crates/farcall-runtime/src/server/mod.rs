@@ -9,6 +9,7 @@ mod func;
 mod gate;
 mod method;
 mod plugin;
+mod push;
 mod reply;
 mod router;
 mod spares;
@@ -23,13 +24,14 @@ pub(crate) use gate::{Passage, Watch, poll as poll_passage};
 pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
 pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
+pub use push::{Notice, Pusher};
 pub(crate) use reply::{Reply, Rules, write_failure};
 pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 #[cfg(feature = "tower")]
 pub use web::{ByTower, HttpBody, HttpService};
 
 use crate::{
-    conn::{Close, Stop},
+    conn::{Close, Late, Stop},
     limits::sane,
     net::{self, Stream},
     target::{Address, Listen, speak},
@@ -39,6 +41,7 @@ use conns::{Conns, Refused};
 use farcall_core::{Cors, Limits, Status};
 use farcall_wire::{Protocol, sniff::Spoken};
 use gate::Gate;
+use push::Outbox;
 use router::{Entry, Router};
 use std::{
     fmt, io,
@@ -284,6 +287,7 @@ impl Server {
         let secret = self.gate.secret();
         let shared = Arc::new(Shared {
             router: Arc::new(Router::new(entries, pages, paths, names, self.listed, secret)?),
+            pushing: Arc::new(limits.clone()),
             limits,
             rules,
             spoken,
@@ -313,6 +317,8 @@ impl fmt::Debug for Server {
 pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) limits: Limits,
+    /// The same, for what outlives a connection.
+    pushing: Arc<Limits>,
     pub(crate) rules: Rules,
     /// What listeners speak unless they name less.
     spoken: Spoken,
@@ -343,7 +349,9 @@ impl Shared {
         &self,
         peer: &net::Peer,
         protocol: Option<&'static dyn Protocol>,
+        late: &Arc<Late>,
     ) -> Arc<ConnInfo> {
+        let pushes = protocol.is_some_and(Protocol::pushes);
         Arc::new(ConnInfo {
             peer: peer.clone(),
             protocol: protocol.map_or("", Protocol::name),
@@ -351,6 +359,7 @@ impl Shared {
             closed: AtomicBool::new(false),
             router: self.router.clone(),
             away: self.away.clone(),
+            outbox: pushes.then(|| Outbox::new(late, Arc::clone(&self.pushing))),
         })
     }
 

@@ -151,8 +151,8 @@ impl Wire for Server {
         match head {
             Head::Reply(head) => self.begin_reply(&head, out),
             Head::Response(head) => self.begin_response(&head, out),
-            // Nobody calls from this end.
-            Head::Call(_) => {
+            // Nobody calls from this end, nor speaks unasked.
+            Head::Call(_) | Head::Push(_) => {
                 let frame = out.tail().len();
                 Mark { frame, body: frame, compress: Compress::None }
             }

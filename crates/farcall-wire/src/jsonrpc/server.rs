@@ -121,7 +121,7 @@ impl Wire for Server {
         match head {
             Head::Reply(head) => self.begin_reply(&head, tail),
             // Nobody calls a client from here.
-            Head::Call(_) | Head::Response(_) => {
+            Head::Call(_) | Head::Response(_) | Head::Push(_) => {
                 self.begun = Begun { slot: NO_SLOT, failed: false };
             }
             Head::Item(_) | Head::End(_) => unreachable!("jsonrpc has no streams, and says so"),

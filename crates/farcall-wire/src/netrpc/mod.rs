@@ -167,7 +167,7 @@ impl Wire for Streams {
             Head::Reply(head) => self.begin_reply(&head, tail),
             Head::Item(_) | Head::End(_) => unreachable!("netrpc has no streams, and says so"),
             // Nothing here is a page.
-            Head::Response(_) => None,
+            Head::Response(_) | Head::Push(_) => None,
         };
         self.open = Some(self.encoder.begin(shape.unwrap_or(&header::NOTHING), tail));
         if shape.is_none() {

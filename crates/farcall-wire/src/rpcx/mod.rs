@@ -23,6 +23,7 @@ mod elsewhere;
 mod header;
 mod memo;
 mod meta;
+mod push;
 
 use crate::{
     CallHead, Control, Event, Fed, Head, Mark, Out, OverHttp, Protocol, Reply, ReplyHead, Side,
@@ -87,6 +88,10 @@ impl Protocol for Rpcx {
         Some(OverHttp::Tunnel(Tunnel { path, status }))
     }
 
+    fn pushes(&self) -> bool {
+        true
+    }
+
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
         Box::new(Frames {
             side,
@@ -94,6 +99,7 @@ impl Protocol for Rpcx {
             name_bytes: limits.name_bytes,
             meta_bytes: limits.meta_bytes,
             memo: Memo::default(),
+            pushed: 0,
         })
     }
 }
@@ -106,6 +112,8 @@ struct Frames {
     name_bytes: usize,
     meta_bytes: usize,
     memo: Memo,
+    /// How many messages were pushed: their numbers.
+    pushed: u64,
 }
 
 impl Wire for Frames {
@@ -129,6 +137,7 @@ impl Wire for Frames {
         match head {
             Head::Call(head) => self.begin_call(&head, out),
             Head::Reply(head) => self.begin_reply(&head, out),
+            Head::Push(head) => self.begin_push(&head, out),
             Head::Item(_) | Head::End(_) => unreachable!("rpcx has no streams, and says so"),
             // Nothing here is a page.
             Head::Response(_) => {
@@ -281,12 +290,12 @@ impl Frames {
     #[inline(always)]
     fn receive(&self, input: &mut BytesMut, events: &mut Vec<Event>) -> Result<(), Stop> {
         let head = self.head(input)?;
-        let Parts { meta, place, .. } = self.parts(head, input)?;
+        let Parts { service, method, meta, place } = self.parts(head, input)?;
         let flags = head.word & (header::RESPONSE | header::HEARTBEAT | header::ONEWAY);
         if flags == header::ONEWAY {
-            // A server's push. Nobody can receive one yet: this is the place for an `Event::Push`.
             meta::check(meta)?;
-            input.advance(place.end);
+            let names = [service, method].map(lossy);
+            events.push(push::receive(head, names, place, input));
             return Ok(());
         }
         let error = if head.word & header::STATUS == header::ERROR {
@@ -457,10 +466,13 @@ fn echo(place: Place, input: &mut BytesMut, out: &mut Out) {
 
 #[cold]
 fn not_found(head: Header, found: Found, service: &[u8], method: &[u8]) -> Unknown {
-    // Copies of what is short, so that they do not keep the frame alive.
-    let text = |name| Str::from(&*String::from_utf8_lossy(name));
-    let (ticket, service, method) = (head.ticket(), text(service), text(method));
+    let (ticket, service, method) = (head.ticket(), lossy(service), lossy(method));
     Unknown { ticket, found, service, method, timeout: None, meta: Meta::default() }
+}
+
+/// A name that nobody knows. A copy of what is short, so that it does not keep the frame alive.
+fn lossy(name: &[u8]) -> Str {
+    Str::from(&*String::from_utf8_lossy(name))
 }
 
 /// Appends a frame up to its body, with the total and the body's length still open. Returns where
