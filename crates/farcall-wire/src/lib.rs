@@ -12,6 +12,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod compress;
+mod compressors;
 mod cursor;
 pub mod format;
 pub mod gob;
@@ -24,6 +25,7 @@ pub mod rpcx;
 pub mod sniff;
 mod wire;
 
+pub use compressors::{Compressor, Compressors};
 pub use out::Out;
 pub use push::{Push, PushHead};
 pub use wire::{

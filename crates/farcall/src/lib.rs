@@ -87,6 +87,7 @@ pub use farcall_runtime::{
     Server, Service, ServiceClient, ShutdownHandle, Started, StreamCall, Target, Token, Upload,
     Verdict, stream,
 };
+pub use farcall_wire::{Compressor, compress::Unfold};
 pub use futures_core::Stream;
 
 #[cfg(feature = "tower")]

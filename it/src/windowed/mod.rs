@@ -247,7 +247,8 @@ impl Frames {
             found => {
                 let text = |name: Bytes| Str::from(&*String::from_utf8_lossy(&name));
                 let (service, method) = (text(service), text(method));
-                let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                let body = payload.into();
+                let unknown = Unknown { ticket, found, service, method, timeout, meta, body };
                 events.push(Event::Unknown(Box::new(unknown)));
             }
         }

@@ -14,6 +14,7 @@ mod neighbours;
 mod netrpc;
 mod no_trace;
 mod push;
+mod rpcx;
 mod server;
 mod streams;
 mod stress;

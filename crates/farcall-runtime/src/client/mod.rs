@@ -17,7 +17,10 @@ pub use over::Over;
 pub use pushes::{Push, Pushes};
 pub use streaming::{StreamCall, Upload};
 
-use crate::{server::MethodInfo, target::Target};
+use crate::{
+    server::{AskedCompressors, MethodInfo},
+    target::Target,
+};
 use bytes::Bytes;
 use call::{To, start_driver};
 use farcall_core::{Compress, Format, Limits, Status, Value};
@@ -337,10 +340,10 @@ impl Client {
         Call::new(client, To::Named(names), request)
     }
 
-    /// Calls by name, with bytes as they are ([`Format::Raw`]; set another format to say what they
-    /// are).
+    /// Calls by name, with bytes as they are: neither they nor those of the reply are encoded here.
+    /// They go as [`Format::Raw`]; [`format`](Call::format) says what else they are.
     pub fn call_raw(&self, name: impl AsRef<str>, body: impl Into<Bytes>) -> Call<Bytes, Bytes> {
-        self.call_as(name, body.into()).format(Format::Raw)
+        self.call_as(name, body.into()).format(Format::Raw).as_bytes()
     }
 }
 
@@ -359,6 +362,7 @@ pub struct ClientBuilder<C> {
     compress: Compress,
     token: Option<String>,
     connections: Option<usize>,
+    pub(crate) compressors: AskedCompressors,
     client: PhantomData<fn() -> C>,
 }
 
@@ -372,6 +376,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             compress: Compress::None,
             token: None,
             connections: None,
+            compressors: AskedCompressors::default(),
             client: PhantomData,
         }
     }
@@ -422,7 +427,9 @@ impl<C: ServiceClient> ClientBuilder<C> {
     fn client(self) -> Result<Client, Status> {
         let target = Target::parse(&self.url)?;
         let connector = Connector::to(&target);
+        let known = self.compressors.known()?;
         let client = Client::new(target, self.limits, connector, self.connections);
+        client.link().inbox.know(known);
         let format = self.format.unwrap_or(client.defaults.format);
         let client = client.format(format).compress(self.compress);
         Ok(match self.token {

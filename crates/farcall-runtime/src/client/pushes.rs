@@ -2,15 +2,19 @@
 
 use super::{Client, link::Link};
 use bytes::Bytes;
-use farcall_core::{Body, Bounds, Format, Limits, Meta, Sent, Status, Take};
-use farcall_wire::{compress, format};
+use farcall_core::{Body, Bounds, Compress, Format, Limits, Meta, Sent, Status, Take};
+use farcall_wire::{
+    Compressors, Wire,
+    compress::{self, Unfold},
+    format,
+};
 use futures_core::Stream;
 use std::{
     collections::VecDeque,
     fmt,
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -79,10 +83,7 @@ impl Pushes {
         };
         drop(state);
         coop.made_progress();
-        Poll::Ready(Some(entry.map(|push| {
-            let Inbox { bounds, unfolded_bytes, .. } = *self.inbox;
-            Push { push, bounds, unfolded_bytes }
-        })))
+        Poll::Ready(Some(entry.map(|push| Push { push, inbox: Arc::clone(&self.inbox) })))
     }
 }
 
@@ -115,11 +116,11 @@ impl fmt::Debug for Pushes {
 }
 
 /// A message that the server pushed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Push {
     push: Box<farcall_wire::Push>,
-    bounds: Bounds,
-    unfolded_bytes: usize,
+    /// Knows how to read it.
+    inbox: Arc<Inbox>,
 }
 
 impl Push {
@@ -149,7 +150,7 @@ impl Push {
     /// `Internal` where it does not unfold, or to more than `Limits::unfolded_bytes`.
     pub fn bytes(&self) -> Result<Bytes, Status> {
         let (compress, body) = (self.push.compress, self.push.body.bytes.clone());
-        compress::unfold(compress, body, self.unfolded_bytes).map_err(|e| unreadable(&e))
+        self.inbox.unfold(compress, body).map_err(|e| unreadable(&e))
     }
 
     /// The body as a value, in the format that the message says; raw bytes are `Bytes` or
@@ -165,9 +166,15 @@ impl Push {
     /// by name, and in the format that its program has chosen.
     pub fn decode_as<T: Take>(&self, format: Format) -> Result<T, Status> {
         let body = Body::from(self.bytes()?);
-        format::decode(format, &body.bytes, None, self.bounds).map_err(|fault| {
+        format::decode(format, &body.bytes, None, self.inbox.bounds).map_err(|fault| {
             unreadable(&format_args!("the {format} message cannot be read: {fault}"))
         })
+    }
+}
+
+impl fmt::Debug for Push {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.push.fmt(f)
     }
 }
 
@@ -176,8 +183,10 @@ fn unreadable(why: &dyn fmt::Display) -> Status {
     Status::internal(why.to_string()).with_sent(Sent::Yes)
 }
 
-/// What was pushed to a client over its connections, and waits to be taken.
+/// What all connections of a client share: what was pushed over them and waits to be taken, and the
+/// compressions that are not built in.
 pub(crate) struct Inbox {
+    known: OnceLock<Arc<Compressors>>,
     state: Mutex<State>,
     most: usize,
     bounds: Bounds,
@@ -229,11 +238,34 @@ impl Inbox {
     pub(super) fn new(limits: &Limits) -> Arc<Inbox> {
         let Limits { push_bytes, unfolded_bytes, .. } = *limits;
         let bounds = limits.bounds();
-        Arc::new(Inbox { state: Mutex::default(), most: push_bytes, bounds, unfolded_bytes })
+        let (state, known) = (Mutex::default(), OnceLock::new());
+        Arc::new(Inbox { known, state, most: push_bytes, bounds, unfolded_bytes })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of the compressions that are not built in, before anything is sent.
+    pub(super) fn know(&self, known: Option<Arc<Compressors>>) {
+        if let Some(known) = known {
+            let _ = self.known.set(known);
+        }
+    }
+
+    /// Tells a wire of them.
+    pub(super) fn introduce(&self, wire: &mut dyn Wire) {
+        if let Some(known) = self.known.get() {
+            wire.know(known);
+        }
+    }
+
+    /// Unfolds a body, whatever its compression.
+    pub(super) fn unfold(&self, compress: Compress, body: Bytes) -> Result<Bytes, Unfold> {
+        match (compress, self.known.get()) {
+            (Compress::Other(_), Some(known)) => known.unfold(compress, &body, self.unfolded_bytes),
+            _ => compress::unfold(compress, body, self.unfolded_bytes),
+        }
     }
 
     /// A message came, or a connection is lost: who is to be woken.

@@ -68,6 +68,7 @@ impl Parked {
 fn weight(event: &Event) -> usize {
     match event {
         Event::Call(call) => call.body.len() + call.meta.block_bytes(),
+        Event::Unknown(unknown) => unknown.body.len() + unknown.meta.block_bytes(),
         Event::Request(request) => request.body.len() + request.meta.block_bytes(),
         _ => 0,
     }

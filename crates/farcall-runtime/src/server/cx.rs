@@ -2,7 +2,7 @@
 
 use super::{auth::User, push::Outbox, router::Router};
 use crate::net::Peer;
-use farcall_core::{Meta, MethodId, Str};
+use farcall_core::{Format, Meta, MethodId, Str};
 use std::{
     fmt,
     sync::{
@@ -50,18 +50,25 @@ pub struct Cx {
 }
 
 /// What is known of a call only where a gate asked for it.
-#[derive(Default)]
 pub(crate) struct More {
     /// Whoever was let in.
     users: Vec<User>,
     /// The names of a method that does not exist.
     unknown: Option<(Str, Str)>,
+    /// How the body is encoded of a call that nobody decodes.
+    pub(super) format: Format,
+}
+
+impl Default for More {
+    fn default() -> More {
+        More { users: Vec::new(), unknown: None, format: Format::Raw }
+    }
 }
 
 impl More {
     /// Of a call of these names, which lead nowhere.
     pub(crate) fn unknown(names: (Str, Str)) -> More {
-        More { users: Vec::new(), unknown: Some(names) }
+        More { unknown: Some(names), ..More::default() }
     }
 }
 

@@ -1,10 +1,13 @@
 //! The server: build it, add services, listen, run.
 
 mod accept;
+mod alias;
 mod allow;
 mod auth;
+mod compressors;
 mod conns;
 mod cx;
+mod fallback;
 mod func;
 mod gate;
 mod method;
@@ -18,6 +21,7 @@ mod web;
 
 pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
+pub(crate) use compressors::Asked as AskedCompressors;
 pub use cx::Cx;
 pub(crate) use cx::{ConnInfo, More};
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
@@ -39,7 +43,7 @@ use crate::{
 use accept::Listener;
 use conns::{Conns, Refused};
 use farcall_core::{Cors, Limits, Status};
-use farcall_wire::{Protocol, sniff::Spoken};
+use farcall_wire::{Compressors, Protocol, sniff::Spoken};
 use gate::Gate;
 use push::Outbox;
 use router::{Entry, Router};
@@ -72,6 +76,9 @@ pub struct Server {
     gate: Gate,
     counted: bool,
     web: Web,
+    aliases: Vec<alias::Alias>,
+    fallback: Option<Entry>,
+    compressors: compressors::Asked,
 }
 
 impl Server {
@@ -285,13 +292,19 @@ impl Server {
         let paths = self.web.freeze(&mut entries)?;
         let pages = entries.split_off(methods);
         let secret = self.gate.secret();
+        let mut router = Router::new(entries, pages, paths, names, self.listed, secret)?;
+        alias::add(self.aliases, &mut router)?;
+        if let Some(fallback) = self.fallback {
+            router.fall_back_to(fallback);
+        }
         let shared = Arc::new(Shared {
-            router: Arc::new(Router::new(entries, pages, paths, names, self.listed, secret)?),
+            router: Arc::new(router),
             pushing: Arc::new(limits.clone()),
             limits,
             rules,
             spoken,
             given,
+            known: self.compressors.known()?,
             guarded: self.gate.minds_calls(),
             gate: Arc::new(self.gate),
             spawn: self.spawn,
@@ -324,6 +337,8 @@ pub(crate) struct Shared {
     spoken: Spoken,
     /// Protocols that are not built in; every listener speaks them.
     pub(crate) given: Vec<&'static dyn Protocol>,
+    /// Compressions that are not built in, if there are any.
+    pub(crate) known: Option<Arc<Compressors>>,
     pub(crate) gate: Arc<Gate>,
     /// The gate wants to see calls.
     pub(crate) guarded: bool,

@@ -232,7 +232,9 @@ impl Streams {
             found => {
                 let (service, method) = names.unwrap_or_default();
                 let (timeout, meta) = (None, Meta::default());
-                let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                // Nothing can be done with gob's bytes alone.
+                let body = Body::default();
+                let unknown = Unknown { ticket, found, service, method, timeout, meta, body };
                 Event::Unknown(Box::new(unknown))
             }
         });
