@@ -138,7 +138,7 @@ func runCase(c testCase, t target, limit time.Duration) error {
 // dialTCP connects without a word to the server. The connection ends with the
 // case's time.
 func (t target) dialTCP(ctx context.Context) (*net.TCPConn, error) {
-	dialer := net.Dialer{Timeout: 3 * time.Second}
+	dialer := net.Dialer{Timeout: 20 * time.Second}
 	conn, err := dialer.DialContext(ctx, "tcp", t.addr)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)

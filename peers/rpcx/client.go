@@ -141,7 +141,7 @@ func option(codec protocol.SerializeType, compress protocol.CompressType) client
 	o := client.DefaultOption
 	o.SerializeType = codec
 	o.CompressType = compress
-	o.ConnectTimeout = 3 * time.Second
+	o.ConnectTimeout = 20 * time.Second
 	return o
 }
 

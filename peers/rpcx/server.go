@@ -8,14 +8,20 @@ import (
 	"os"
 
 	"github.com/smallnest/rpcx/server"
+	"github.com/smallnest/rpcx/share"
 )
 
 func runServer(args []string) int {
 	flags := flag.NewFlagSet("server", flag.ExitOnError)
 	addr := flags.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
 	untilStdin := flags.Bool("until-stdin-closes", false, "exit when stdin is closed")
+	overHTTP := flags.Bool("http", false, "frames behind CONNECT "+share.DefaultRPCPath+", and nothing else")
 	_ = flags.Parse(args)
-	return serve(*addr, *untilStdin, server.NewServer())
+	network := "tcp"
+	if *overHTTP {
+		network = "http"
+	}
+	return serve(*addr, *untilStdin, network, server.NewServer())
 }
 
 func runBenchServer(args []string) int {
@@ -33,12 +39,12 @@ func runBenchServer(args []string) int {
 	s := server.NewServer(options...)
 	s.DisableHTTPGateway = !*gateway
 	s.DisableJSONRPC = !*gateway
-	return serve(*addr, *untilStdin, s)
+	return serve(*addr, *untilStdin, "tcp", s)
 }
 
 // serve runs until the process is killed or, when asked to, until stdin closes
 // (so that the server does not outlive the test that started it).
-func serve(addr string, untilStdin bool, s *server.Server) int {
+func serve(addr string, untilStdin bool, network string, s *server.Server) int {
 	if err := register(s); err != nil {
 		return fail(err)
 	}
@@ -53,7 +59,7 @@ func serve(addr string, untilStdin bool, s *server.Server) int {
 	fmt.Printf("listening on %s\n", listener.Addr())
 
 	served := make(chan error, 1)
-	go func() { served <- s.ServeListener("tcp", listener) }()
+	go func() { served <- s.ServeListener(network, listener) }()
 	stdinClosed := make(chan struct{})
 	if untilStdin {
 		go func() {
