@@ -126,7 +126,7 @@ impl<Req, Resp> Call<Req, Resp> {
     }
 
     /// The bodies are bytes as they are, whatever the format says of them.
-    pub(super) fn as_bytes(mut self) -> Self {
+    pub(super) fn in_bytes(mut self) -> Self {
         self.raw.raw = true;
         self
     }

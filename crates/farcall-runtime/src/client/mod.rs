@@ -343,7 +343,7 @@ impl Client {
     /// Calls by name, with bytes as they are: neither they nor those of the reply are encoded here.
     /// They go as [`Format::Raw`]; [`format`](Call::format) says what else they are.
     pub fn call_raw(&self, name: impl AsRef<str>, body: impl Into<Bytes>) -> Call<Bytes, Bytes> {
-        self.call_as(name, body.into()).format(Format::Raw).as_bytes()
+        self.call_as(name, body.into()).format(Format::Raw).in_bytes()
     }
 }
 
