@@ -108,8 +108,8 @@ pub trait Echo {
     /// Sends the call's metadata back as the reply's.
     #[method(name = "Meta", idempotent)]
     async fn echo_meta(&self, cx: &Cx) -> Result<()>;
-    /// Pushes so many messages to the caller: `Echo.Pushed`, `number` in their metadata and `message
-    /// NUMBER` as raw bytes, from 0. Over protocols that cannot, it fails and names them.
+    /// Pushes so many messages to the caller: `Echo.Pushed`, `number` in their metadata and
+    /// `message NUMBER` as raw bytes, from 0. Over protocols that cannot, it fails and names them.
     #[method(name = "Push")]
     async fn push(&self, cx: &Cx, args: PushArgs) -> Result<()>;
 }

@@ -56,9 +56,9 @@ pub struct Limits {
     /// room for one item; the window of the peer is often smaller. Beyond it, the stream is not
     /// asked for more.
     pub stream_bytes: usize,
-    /// Bytes of messages that were pushed and wait: on a server for room in one connection's output,
-    /// on a client for whoever takes them. Default 1 MiB, and always room for one. Beyond it, a
-    /// server refuses to push more, and a client drops the oldest.
+    /// Bytes of messages that were pushed and wait: on a server for room in one connection's
+    /// output, on a client for whoever takes them. Default 1 MiB, and always room for one. Beyond
+    /// it, a server refuses to push more, and a client drops the oldest.
     pub push_bytes: usize,
     /// Calls that wait on a whole server at once, for their handlers or at the gate, those of
     /// closed connections included (one-way calls are finished when their caller is gone). Default

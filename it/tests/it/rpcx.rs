@@ -1,5 +1,5 @@
-//! What users of rpcx expect of a server beside its methods: a fallback and the proxy that it makes,
-//! aliases, and compressions of their own.
+//! What users of rpcx expect of a server beside its methods: a fallback and the proxy that it
+//! makes, aliases, and compressions of their own.
 
 use bytes::Bytes;
 use farcall::{

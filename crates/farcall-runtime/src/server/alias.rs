@@ -10,9 +10,9 @@ pub(super) struct Alias {
 }
 
 impl Server {
-    /// Lets a method be called by another name too: `alias("Calc", "Times", "Arith", "Mul")`, in the
-    /// order of rpcx's alias plugin. As there, the call is the method's own from then on: handlers,
-    /// plugins and replies see its own names. Lists of services do not show aliases.
+    /// Lets a method be called by another name too: `alias("Calc", "Times", "Arith", "Mul")`, in
+    /// the order of rpcx's alias plugin. As there, the call is the method's own from then on:
+    /// handlers, plugins and replies see its own names. Lists of services do not show aliases.
     ///
     /// A method that does not exist, or a name that is taken, is an error of
     /// [`listen`](Server::listen).
