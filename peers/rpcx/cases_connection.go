@@ -94,7 +94,7 @@ func connectObserved(addr string, o client.Option) (*client.Client, *observer, e
 	c := client.NewClient(o)
 	c.Plugins = client.NewPluginContainer()
 	c.Plugins.Add(seen)
-	if err := c.Connect("tcp", addr); err != nil {
+	if err := connect(c, addr); err != nil {
 		return nil, nil, fmt.Errorf("connect: %w", err)
 	}
 	return c, seen, nil

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 
 	"github.com/smallnest/rpcx/server"
@@ -16,8 +15,9 @@ func runServer(args []string) int {
 	addr := flags.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
 	untilStdin := flags.Bool("until-stdin-closes", false, "exit when stdin is closed")
 	overHTTP := flags.Bool("http", false, "frames behind CONNECT "+share.DefaultRPCPath+", and nothing else")
+	link.flags(flags)
 	_ = flags.Parse(args)
-	network := "tcp"
+	network := link.network()
 	if *overHTTP {
 		network = "http"
 	}
@@ -50,7 +50,7 @@ func serve(addr string, untilStdin bool, network string, s *server.Server) int {
 	}
 	// The listener is ours because rpcx's Serve does not tell the chosen port
 	// before it accepts.
-	listener, err := net.Listen("tcp", addr)
+	listener, err := link.listen(addr)
 	if err != nil {
 		return fail(err)
 	}

@@ -18,6 +18,8 @@ mod rpcx;
 mod server;
 mod streams;
 mod stress;
+mod tls;
 mod turns;
+mod unix;
 mod waiting;
 mod web;

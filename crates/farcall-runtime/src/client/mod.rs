@@ -18,6 +18,7 @@ pub use pushes::{Push, Pushes};
 pub use streaming::{StreamCall, Upload};
 
 use crate::{
+    net::{Dialer, Settings, Tcp},
     server::{AskedCompressors, MethodInfo},
     target::Target,
 };
@@ -363,6 +364,7 @@ pub struct ClientBuilder<C> {
     token: Option<String>,
     connections: Option<usize>,
     pub(crate) compressors: AskedCompressors,
+    transport: Settings,
     client: PhantomData<fn() -> C>,
 }
 
@@ -377,6 +379,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             token: None,
             connections: None,
             compressors: AskedCompressors::default(),
+            transport: Settings::default(),
             client: PhantomData,
         }
     }
@@ -412,6 +415,20 @@ impl<C: ServiceClient> ClientBuilder<C> {
         self
     }
 
+    /// Sets what is asked of TCP sockets.
+    pub fn tcp(mut self, settings: Tcp) -> Self {
+        self.transport.tcp = settings;
+        self
+    }
+
+    /// Sets how servers prove who they are, and how this client does; for targets that go over TLS.
+    /// What the URL says goes before it.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::net::tls::ClientTls) -> Self {
+        self.transport.tls = Some(tls);
+        self
+    }
+
     /// The client; it connects when it is first used.
     pub fn lazy(self) -> Result<C, Status> {
         self.client().map(C::from_client)
@@ -426,8 +443,9 @@ impl<C: ServiceClient> ClientBuilder<C> {
 
     fn client(self) -> Result<Client, Status> {
         let target = Target::parse(&self.url)?;
-        let connector = Connector::to(&target);
         let known = self.compressors.known()?;
+        let dialer = Dialer::new(target.address.clone(), self.transport)?;
+        let connector = Connector::to(&target, dialer);
         let client = Client::new(target, self.limits, connector, self.connections);
         client.link().inbox.know(known);
         let format = self.format.unwrap_or(client.defaults.format);

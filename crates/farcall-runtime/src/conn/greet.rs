@@ -36,7 +36,7 @@ impl Conn {
                 }
                 self.wire = Some(wire);
                 self.streaming = protocol.streams();
-                self.info = self.shared.info(&self.stream.peer, Some(protocol), &self.late);
+                self.info = self.shared.info(&self.stream, Some(protocol), &self.late);
                 Ok(true)
             }
             Detected::More => {

@@ -109,7 +109,7 @@ impl Conn {
     /// The end of a connection that was just accepted.
     pub(crate) fn new(stream: Stream, shared: Arc<Shared>, id: u64, spoken: Spoken) -> Conn {
         let late = Arc::default();
-        let info = shared.info(&stream.peer, None, &late);
+        let info = shared.info(&stream, None, &late);
         Conn {
             stream,
             id,
