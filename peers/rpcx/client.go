@@ -31,6 +31,7 @@ func allCases() []testCase {
 	cases = append(cases, connectionCases()...)
 	cases = append(cases, deadlineCases()...)
 	cases = append(cases, rawCases()...)
+	cases = append(cases, pushCases()...)
 	cases = append(cases, httpCases()...)
 	return cases
 }

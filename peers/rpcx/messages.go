@@ -36,6 +36,11 @@ type SleepArgs struct {
 	Ms int64
 }
 
+// PushArgs is the argument of Echo.Push: int64 N = 1.
+type PushArgs struct {
+	N int64
+}
+
 // FailArgs is the argument of Echo.Fail: int64 Code = 1, string Message = 2.
 type FailArgs struct {
 	Code    int64
@@ -103,6 +108,20 @@ func (m *SleepArgs) Unmarshal(data []byte) error {
 	return eachField(data, func(num protowire.Number, v field) {
 		if num == 1 {
 			v.int(&m.Ms)
+		}
+	})
+}
+
+func (m *PushArgs) Reset() { *m = PushArgs{} }
+
+func (m *PushArgs) Marshal() ([]byte, error) {
+	return appendInt(newBuffer(), 1, m.N), nil
+}
+
+func (m *PushArgs) Unmarshal(data []byte) error {
+	return eachField(data, func(num protowire.Number, v field) {
+		if num == 1 {
+			v.int(&m.N)
 		}
 	})
 }

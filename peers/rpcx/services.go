@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/smallnest/rpcx/server"
@@ -16,7 +19,7 @@ func register(s *server.Server) error {
 	for name, service := range map[string]any{
 		"Arith":        new(Arith),
 		"HelloService": new(HelloService),
-		"Echo":         new(Echo),
+		"Echo":         &Echo{server: s},
 	} {
 		if err := s.RegisterName(name, service, ""); err != nil {
 			return err
@@ -58,7 +61,7 @@ func (*HelloService) SayHello(_ context.Context, request *string, reply *string)
 }
 
 // Echo is for benches and fault tests.
-type Echo struct{}
+type Echo struct{ server *server.Server }
 
 func (*Echo) Echo(_ context.Context, args *gg.BenchmarkMessage, reply *gg.BenchmarkMessage) error {
 	*reply = *args
@@ -107,6 +110,22 @@ func (*Echo) Meta(ctx context.Context, _ *Empty, _ *Empty) error {
 	}
 	for k, v := range request {
 		response[k] = v
+	}
+	return nil
+}
+
+// Push sends N messages to the client that calls, before the reply.
+func (e *Echo) Push(ctx context.Context, args *PushArgs, _ *Empty) error {
+	conn, ok := ctx.Value(server.RemoteConnContextKey).(net.Conn)
+	if !ok {
+		return errors.New("no connection in the context")
+	}
+	for i := range args.N {
+		meta := map[string]string{"number": strconv.FormatInt(i, 10)}
+		body := []byte(fmt.Sprintf("message %d", i))
+		if err := e.server.SendMessage(conn, "Echo", "Pushed", meta, body); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -5,7 +5,7 @@
 
 use crate::{kinds::Kinds, message581::BenchmarkMessage};
 use bytes::Bytes;
-use farcall::{Code, Cx, Message, Result, Server, Status};
+use farcall::{Code, Cx, Message, Notice, Result, Server, Status};
 use std::{panic, sync::Arc, time::Duration};
 
 /// Two numbers: what every method of [`Arith`] takes.
@@ -42,6 +42,14 @@ pub struct Quotient {
 pub struct SleepArgs {
     /// Milliseconds.
     pub ms: i64,
+}
+
+/// What `Echo.Push` takes.
+#[derive(Message, Clone, Copy, Debug, PartialEq)]
+#[message(go_names)]
+pub struct PushArgs {
+    /// How many messages are wanted, 1,000 at most.
+    pub n: i64,
 }
 
 /// What `Echo.Fail` takes.
@@ -100,6 +108,10 @@ pub trait Echo {
     /// Sends the call's metadata back as the reply's.
     #[method(name = "Meta", idempotent)]
     async fn echo_meta(&self, cx: &Cx) -> Result<()>;
+    /// Pushes so many messages to the caller: `Echo.Pushed`, `number` in their metadata and
+    /// `message NUMBER` as raw bytes, from 0. Over protocols that cannot, it fails and names them.
+    #[method(name = "Push")]
+    async fn push(&self, cx: &Cx, args: PushArgs) -> Result<()>;
 }
 
 /// The text that `Echo.Panic` panics with.
@@ -210,6 +222,18 @@ impl Echo for Mirror {
         }
         if let Some(instance) = &self.instance {
             cx.set_meta("instance", &**instance);
+        }
+        Ok(())
+    }
+
+    async fn push(&self, cx: &Cx, args: PushArgs) -> Result<()> {
+        let pusher = cx.pusher()?;
+        if args.n > 1000 {
+            return Err(Status::invalid_argument("more than 1,000 messages are not pushed"));
+        }
+        for number in 0..args.n {
+            let notice = Notice::new("Echo", "Pushed", format!("message {number}"));
+            pusher.send(notice.meta("number", number.to_string()))?;
         }
         Ok(())
     }

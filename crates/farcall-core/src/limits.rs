@@ -56,6 +56,10 @@ pub struct Limits {
     /// room for one item; the window of the peer is often smaller. Beyond it, the stream is not
     /// asked for more.
     pub stream_bytes: usize,
+    /// Bytes of messages that were pushed and wait: on a server for room in one connection's
+    /// output, on a client for whoever takes them. Default 1 MiB, and always room for one. Beyond
+    /// it, a server refuses to push more, and a client drops the oldest.
+    pub push_bytes: usize,
     /// Calls that wait on a whole server at once, for their handlers or at the gate, those of
     /// closed connections included (one-way calls are finished when their caller is gone). Default
     /// 65,536. Beyond it, calls that must wait are refused.
@@ -140,6 +144,7 @@ impl Default for Limits {
             parked_calls: 1024,
             parked_bytes: 4 * MIB,
             stream_bytes: 64 * KIB,
+            push_bytes: MIB,
             calls: 65_536,
             connections: 65_536,
             output_bytes: 4 * MIB,

@@ -77,6 +77,11 @@ pub trait Routes: Sync {
         false
     }
 
+    /// Whether somebody takes calls of methods that do not exist: then a wire keeps their bodies.
+    fn fallback(&self) -> bool {
+        false
+    }
+
     /// Whether a method streams: a wire must know before it gathers the body.
     fn streams(&self, method: MethodId) -> Streams {
         let _ = method;

@@ -20,15 +20,16 @@ mod target;
 
 pub use address::TlsOptions;
 pub use client::{
-    Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient, Started, StreamCall, Upload,
+    Call, CallMeta, Client, ClientBuilder, Oneway, Over, Push, Pushes, ServiceClient, Started,
+    StreamCall, Upload,
 };
 #[cfg(feature = "tls")]
 pub use net::tls::{ClientTls, Tls, TlsHandle};
 pub use net::{Identity, Peer, Tcp};
 pub use server::{
     Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, HttpRequest, HttpResponse, IntoPage, Memory,
-    MethodInfo, Methods, Moments, Outcome, Page, Plugin, Server, Service, ShutdownHandle, Token,
-    Verdict, block_on,
+    MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin, Pusher, Server, Service,
+    ShutdownHandle, Token, Verdict, block_on,
 };
 #[cfg(feature = "tower")]
 pub use server::{HttpBody, HttpService};

@@ -12,6 +12,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod compress;
+mod compressors;
 mod cursor;
 pub mod format;
 pub mod gob;
@@ -19,11 +20,14 @@ pub mod http1;
 pub mod jsonrpc;
 pub mod netrpc;
 mod out;
+mod push;
 pub mod rpcx;
 pub mod sniff;
 mod wire;
 
+pub use compressors::{Compressor, Compressors};
 pub use out::Out;
+pub use push::{Push, PushHead};
 pub use wire::{
     Broken, CallHead, Control, End, EndHead, Event, Fed, Head, Item, ItemHead, Mark, OverHttp,
     Place, Protocol, Reply, ReplyHead, Request, ResponseHead, Side, Sniff, Tunnel, Unknown, Wire,

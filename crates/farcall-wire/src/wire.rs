@@ -1,12 +1,12 @@
 //! The contract between wires and the machine: what a protocol is, what it finds, what it writes.
 
-use crate::{Out, http1, jsonrpc, netrpc, rpcx};
+use crate::{Compressors, Out, Push, PushHead, compress::Unfold, http1, jsonrpc, netrpc, rpcx};
 use bytes::{Bytes, BytesMut};
 use farcall_core::{
     Body, Call, Compress, Format, Found, Limits, Meta, MethodId, Routes, Shape, Status, Str,
     Streams, Ticket,
 };
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// A protocol recognises itself and opens one state machine per connection.
 pub trait Protocol: Send + Sync + 'static {
@@ -60,6 +60,11 @@ pub trait Protocol: Send + Sync + 'static {
     /// Whether calls may be streams, and be given up: such a wire finds and writes items, ends and
     /// cancels, and keeps windows. Without, streaming methods are refused by name.
     fn streams(&self) -> bool {
+        false
+    }
+    /// Whether a server may send messages without being asked ([`Head::Push`]): without, they are
+    /// refused by name.
+    fn pushes(&self) -> bool {
         false
     }
     /// Whether bodies may have this format.
@@ -172,6 +177,18 @@ pub trait Wire: Send {
         rpcx::unknown(found, service, method)
     }
 
+    /// Told before anything else, and only where there are any: which compressions this end knows
+    /// beside those that are built in.
+    fn know(&mut self, compressors: &Arc<Compressors>) {
+        let _ = compressors;
+    }
+
+    /// Unfolds a body whose compression is not built in.
+    fn unfold(&self, compress: Compress, body: Bytes, limit: usize) -> Result<Bytes, Unfold> {
+        let _ = (body, limit);
+        Err(Unfold::Unknown(compress))
+    }
+
     /// How many bytes of items the peer's windows let through now, for the stream and for the
     /// connection; 0 while something of this stream is parked, and for streams that are over. An
     /// item is begun only where this is not 0; what of it the window does not take, the wire
@@ -239,6 +256,8 @@ pub enum Event {
     Reply(Reply),
     /// A request that is no call.
     Request(Box<Request>),
+    /// A message of the server's that answers nothing. On a client.
+    Push(Box<Push>),
     /// An item of a stream.
     Item(Item),
     /// The peer sends no more on a stream: a client its last item, a server its last word.
@@ -314,6 +333,8 @@ pub struct Unknown {
     pub timeout: Option<Duration>,
     /// What came beside the body: strangers are told nothing, not even what does not exist.
     pub meta: Meta,
+    /// The body, where [`Routes::fallback`] wants it; else empty.
+    pub body: Body,
 }
 
 /// An answer, cut but not decoded.
@@ -342,6 +363,8 @@ pub enum Head<'a> {
     Reply(ReplyHead<'a>),
     /// The answer to a request that is no call.
     Response(ResponseHead<'a>),
+    /// A message of the server's that answers nothing.
+    Push(PushHead<'a>),
     /// An item of a stream.
     Item(ItemHead),
     /// The end of what this side sends on a stream. It has no body.

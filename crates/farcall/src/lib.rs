@@ -83,12 +83,13 @@ pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
     Deny, HttpRequest, HttpResponse, Identity, Inbound, IntoPage, Listen, Memory, MethodInfo,
-    Methods, Moments, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Server, Service,
-    ServiceClient, ShutdownHandle, Started, StreamCall, Target, Tcp, TlsOptions, Token, Upload,
-    Verdict, stream,
+    Methods, Moments, Notice, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Push, Pusher,
+    Pushes, Server, Service, ServiceClient, ShutdownHandle, Started, StreamCall, Target, Tcp,
+    TlsOptions, Token, Upload, Verdict, stream,
 };
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};
+pub use farcall_wire::{Compressor, compress::Unfold};
 pub use futures_core::Stream;
 
 #[cfg(feature = "tower")]

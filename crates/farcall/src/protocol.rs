@@ -3,6 +3,7 @@
 
 pub use farcall_core::{Body, Call, Found, MethodId, Routes, Shape, Streams, Ticket};
 pub use farcall_wire::{
-    Broken, CallHead, Control, End, EndHead, Event, Fed, Head, Item, ItemHead, Mark, Out, Protocol,
-    Reply, ReplyHead, Side, Sniff, Unknown, Wire, compress,
+    Broken, CallHead, Compressor, Compressors, Control, End, EndHead, Event, Fed, Head, Item,
+    ItemHead, Mark, Out, Protocol, Push, PushHead, Reply, ReplyHead, Side, Sniff, Unknown, Wire,
+    compress,
 };

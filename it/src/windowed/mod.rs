@@ -247,7 +247,8 @@ impl Frames {
             found => {
                 let text = |name: Bytes| Str::from(&*String::from_utf8_lossy(&name));
                 let (service, method) = (text(service), text(method));
-                let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                let body = payload.into();
+                let unknown = Unknown { ticket, found, service, method, timeout, meta, body };
                 events.push(Event::Unknown(Box::new(unknown)));
             }
         }
@@ -393,7 +394,7 @@ impl Wire for Frames {
                 compress = head.compress;
                 Begun::Item { seq: head.seq, format: head.format }
             }
-            Head::Response(_) => unreachable!("windowed has no pages"),
+            Head::Response(_) | Head::Push(_) => unreachable!("windowed has no pages, nor pushes"),
         };
         self.begun = Some(begun);
         Mark { frame: at, body: tail.len(), compress }

@@ -13,6 +13,8 @@ mod jsonrpc;
 mod neighbours;
 mod netrpc;
 mod no_trace;
+mod push;
+mod rpcx;
 mod server;
 mod streams;
 mod stress;

@@ -10,7 +10,9 @@ use farcall::{Code, Compress, Format, Origin, Result, json};
 use farcall_cli::{
     kinds::Kinds,
     message581::BenchmarkMessage,
-    services::{Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, Quotient, SleepArgs},
+    services::{
+        Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, PushArgs, Quotient, SleepArgs,
+    },
 };
 use std::time::Duration;
 
@@ -170,5 +172,29 @@ async fn many_callers_of(go: GoServer) -> Result<()> {
             caller.await.expect("no panic")?;
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_go_pushes() -> Result<()> {
+    let go = GoServer::start();
+    let echo = EchoClient::connect(&go.url).await?;
+    let mut pushes = echo.client().pushes()?;
+    for format in FORMATS {
+        echo.clone().format(format).push(PushArgs { n: 200 }).await?;
+        for number in 0..200 {
+            let push = pushes.next().await.expect("the client is open")?;
+            assert_eq!((push.service(), push.method()), ("Echo", "Pushed"));
+            assert_eq!(push.format(), Format::Raw);
+            assert_eq!(push.meta().get("number").as_deref(), Some(&*number.to_string()));
+            assert_eq!(push.bytes()?, format!("message {number}"));
+        }
+    }
+    assert_eq!(pushes.dropped(), 0);
+    drop(go);
+    let lost = pushes.next().await.expect("the client is open");
+    assert_eq!(lost.expect_err("no server").code(), Code::Unavailable);
+    drop(echo);
+    assert!(pushes.next().await.is_none());
     Ok(())
 }

@@ -5,7 +5,8 @@ use crate::{
     kinds::Kinds,
     message581::BenchmarkMessage,
     services::{
-        Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, Quotient, Reply, SleepArgs,
+        Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, PushArgs, Quotient, Reply,
+        SleepArgs,
     },
 };
 use bytes::Bytes;
@@ -104,11 +105,12 @@ pub(super) enum Stop {
     Oneway,
     Callers,
     Cancelled,
+    Pushed,
     NoServer,
 }
 
 impl Stop {
-    pub(super) const ALL: [Stop; 10] = [
+    pub(super) const ALL: [Stop; 11] = [
         Stop::ByName,
         Stop::Metadata,
         Stop::Error,
@@ -118,6 +120,7 @@ impl Stop {
         Stop::Oneway,
         Stop::Callers,
         Stop::Cancelled,
+        Stop::Pushed,
         Stop::NoServer,
     ];
 
@@ -132,6 +135,7 @@ impl Stop {
             Stop::Oneway => "one way",
             Stop::Callers => "64 callers",
             Stop::Cancelled => "giving up",
+            Stop::Pushed => "pushes",
             Stop::NoServer => "no server",
         }
     }
@@ -152,6 +156,7 @@ impl Stop {
             Stop::Oneway => Box::pin(oneway(client, noted)),
             Stop::Callers => Box::pin(callers(client)),
             Stop::Cancelled => Box::pin(giving_up(client)),
+            Stop::Pushed => Box::pin(pushed(client)),
             Stop::NoServer => Box::pin(no_server(url)),
         }
     }
@@ -293,6 +298,27 @@ async fn giving_up(client: &Client) -> Seen {
         still_right(client).await?;
     }
     Ok("10 dropped calls, and others went on".to_owned())
+}
+
+/// The server speaks unasked; where the protocol has no place for that, both ends say so.
+async fn pushed(client: &Client) -> Seen {
+    let echo = EchoClient::from_client(client.clone());
+    let mut pushes = match client.pushes() {
+        Ok(pushes) => pushes,
+        Err(here) => {
+            fault("Echo.Push", echo.push(PushArgs { n: 1 }).await)?;
+            return Ok(here.text().to_owned());
+        }
+    };
+    echo.push(PushArgs { n: 100 }).await.map_err(failed("Echo.Push"))?;
+    for number in 0..100 {
+        let next = tokio::time::timeout(Duration::from_secs(5), pushes.next()).await;
+        let Ok(Some(Ok(push))) = next else { return Err(format!("{next:?} was pushed")) };
+        let text = push.decode::<Bytes>().map_err(failed("reading what was pushed"))?;
+        same("what was pushed", &text, &Bytes::from(format!("message {number}")))?;
+        same("its names", &(push.service(), push.method()), &("Echo", "Pushed"))?;
+    }
+    Ok("100 messages that nobody asked for, in their order".to_owned())
 }
 
 /// A failure to connect says what to try.

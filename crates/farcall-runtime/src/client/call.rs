@@ -63,6 +63,8 @@ pub(super) struct Raw<Req> {
     /// The call's own metadata, the client's included; `None`: only the client's.
     meta: Option<Vec<(String, String)>>,
     oneway: bool,
+    /// The bodies are bytes that are encoded already.
+    raw: bool,
     deadline: Option<Instant>,
     pub(super) stage: Stage,
 }
@@ -121,6 +123,12 @@ impl<Req, Resp> Call<Req, Resp> {
     /// The call's own metadata, the client's included.
     pub(super) fn own_meta(&mut self) -> &mut Vec<(String, String)> {
         self.raw.own_meta()
+    }
+
+    /// The bodies are bytes as they are, whatever the format says of them.
+    pub(super) fn in_bytes(mut self) -> Self {
+        self.raw.raw = true;
+        self
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -191,7 +199,13 @@ impl<Req> Unpin for Oneway<Req> {}
 impl<Req> Raw<Req> {
     pub(super) fn new(client: Client, to: To, request: Req) -> Raw<Req> {
         let (meta, oneway, deadline, stage) = (None, false, None, Stage::Fresh);
-        Raw { client, to, request, meta, oneway, deadline, stage }
+        Raw { client, to, request, meta, oneway, raw: false, deadline, stage }
+    }
+
+    /// How bodies of this format are written and read here. Gob is no bytes: it stays what it is.
+    #[inline]
+    fn encoding(&self, format: Format) -> Format {
+        if self.raw && format != Format::Gob { Format::Raw } else { format }
     }
 
     /// The call's own metadata, the client's included.
@@ -311,7 +325,7 @@ impl<Req: Put> Raw<Req> {
         let items = opening.is_some_and(|opening| opening.streams.inbound);
         let stream = opening.and_then(|opening| opening.pipe.as_ref());
         let request = Request { head, deadline: self.deadline, stream };
-        let (value, format) = (&self.request, defaults.format);
+        let (value, format) = (&self.request, self.encoding(defaults.format));
         // From here on the link has the place in the line, and gives one back if the call must
         // wait.
         let timer = if queued.is_some() { self.stage.take_timer() } else { None };
@@ -349,9 +363,13 @@ impl<Req> Raw<Req> {
         let Link { limits, bounds, .. } = self.client.link();
         let Reply { format, compress, body, .. } = reply;
         let Body { bytes, lent } = body;
-        let bytes = compress::unfold(compress, bytes, limits.unfolded_bytes)
-            .map_err(|e| self.unreadable(&e))?;
-        format::decode(format, &bytes, lent.as_ref(), *bounds).map_err(|fault| {
+        let bytes = match compress {
+            Compress::Other(_) => self.client.link().inbox.unfold(compress, bytes),
+            _ => compress::unfold(compress, bytes, limits.unfolded_bytes),
+        };
+        let bytes = bytes.map_err(|e| self.unreadable(&e))?;
+        let encoding = self.encoding(format);
+        format::decode(encoding, &bytes, lent.as_ref(), *bounds).map_err(|fault| {
             self.unreadable(&format_args!("the {format} reply cannot be read: {fault}"))
         })
     }

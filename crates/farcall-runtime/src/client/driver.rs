@@ -63,6 +63,7 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
                         break;
                     }
                     down(link, &ended.status, ended.answered, ended.unread);
+                    link.inbox.lost(&ended.status);
                     if ended.answered || since.elapsed() >= SHORT_LIFE {
                         pause = Duration::ZERO;
                     }
@@ -196,7 +197,9 @@ async fn run(link: &Link, stream: Stream) -> Ended {
     {
         let mut state = link.lock();
         let Target { protocol, .. } = link.target;
-        state.wire = Some(protocol.open_to(&link.target.place(), &link.limits));
+        let mut wire = protocol.open_to(&link.target.place(), &link.limits);
+        link.inbox.introduce(&mut *wire);
+        state.wire = Some(wire);
         state.write = Some(Arc::clone(&stream.write));
         if !matches!(state.phase, Phase::Closed) {
             state.phase = Phase::Up;

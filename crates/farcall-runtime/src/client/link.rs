@@ -6,6 +6,7 @@
 
 use super::{
     over::Connector,
+    pushes::Inbox,
     queue::{Place, Queue},
     slots::{SlotId, Slots, Waiting},
 };
@@ -45,6 +46,8 @@ pub(crate) struct Link {
     started: AtomicBool,
     /// What the driver dials with; here while none runs.
     connector: Mutex<Option<Connector>>,
+    /// What the server pushes.
+    pub(super) inbox: Arc<Inbox>,
 }
 
 /// How the connection stands.
@@ -162,8 +165,8 @@ impl Link {
         let protocol = target.protocol;
         let plain = !protocol.carries_meta() || !protocol.carries(Format::MsgPack);
         let ordered = protocol.in_flight().is_some();
-        let streaming = protocol.streams();
-        Link { target, limits, bounds, plain, ordered, streaming, state, started, connector }
+        let (streaming, inbox) = (protocol.streams(), Inbox::new(&limits));
+        Link { target, limits, bounds, plain, ordered, streaming, state, started, connector, inbox }
     }
 
     #[inline]
@@ -400,6 +403,7 @@ impl Link {
         wakers.extend(state.driver.take());
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
+        self.inbox.close();
     }
 
     /// How the link stands between two calls, for a pool.

@@ -6,6 +6,7 @@ mod driver;
 mod link;
 mod over;
 mod pool;
+mod pushes;
 mod queue;
 mod slots;
 mod streaming;
@@ -13,11 +14,12 @@ mod streams;
 
 pub use call::{Call, CallMeta, Oneway, Started};
 pub use over::Over;
+pub use pushes::{Push, Pushes};
 pub use streaming::{StreamCall, Upload};
 
 use crate::{
     net::{Dialer, Settings, Tcp},
-    server::MethodInfo,
+    server::{AskedCompressors, MethodInfo},
     target::Target,
 };
 use bytes::Bytes;
@@ -211,7 +213,9 @@ impl Client {
             Role::Front(Arc::new(Pool::new(Arc::clone(&link), connector, most)))
         } else if let Some(2..) = connections {
             let Link { target, limits, .. } = &*link;
-            let another = || Link::new(target.clone(), limits.clone(), connector.clone());
+            let another = || {
+                Link::new(target.clone(), limits.clone(), connector.clone()).sharing_pushes(&link)
+            };
             Role::Spread(Spread::new(connections.unwrap_or(1), another))
         } else {
             Role::Alone
@@ -337,10 +341,10 @@ impl Client {
         Call::new(client, To::Named(names), request)
     }
 
-    /// Calls by name, with bytes as they are ([`Format::Raw`]; set another format to say what they
-    /// are).
+    /// Calls by name, with bytes as they are: neither they nor those of the reply are encoded here.
+    /// They go as [`Format::Raw`]; [`format`](Call::format) says what else they are.
     pub fn call_raw(&self, name: impl AsRef<str>, body: impl Into<Bytes>) -> Call<Bytes, Bytes> {
-        self.call_as(name, body.into()).format(Format::Raw)
+        self.call_as(name, body.into()).format(Format::Raw).in_bytes()
     }
 }
 
@@ -359,6 +363,7 @@ pub struct ClientBuilder<C> {
     compress: Compress,
     token: Option<String>,
     connections: Option<usize>,
+    pub(crate) compressors: AskedCompressors,
     transport: Settings,
     client: PhantomData<fn() -> C>,
 }
@@ -373,6 +378,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             compress: Compress::None,
             token: None,
             connections: None,
+            compressors: AskedCompressors::default(),
             transport: Settings::default(),
             client: PhantomData,
         }
@@ -437,9 +443,11 @@ impl<C: ServiceClient> ClientBuilder<C> {
 
     fn client(self) -> Result<Client, Status> {
         let target = Target::parse(&self.url)?;
+        let known = self.compressors.known()?;
         let dialer = Dialer::new(target.address.clone(), self.transport)?;
         let connector = Connector::to(&target, dialer);
         let client = Client::new(target, self.limits, connector, self.connections);
+        client.link().inbox.know(known);
         let format = self.format.unwrap_or(client.defaults.format);
         let client = client.format(format).compress(self.compress);
         Ok(match self.token {

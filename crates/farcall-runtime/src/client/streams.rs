@@ -151,6 +151,7 @@ impl State {
                     wakers.extend(self.slots.fail(seq, failed));
                 }
             }
+            Event::Push(push) => wakers.extend(link.inbox.deliver(Ok(push))),
             Event::Room { seq } => {
                 // Later, and all of them once: a peer may say so many times in one read.
                 match seq {

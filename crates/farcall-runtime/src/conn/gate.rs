@@ -31,7 +31,13 @@ enum Wants {
     /// No call: a page.
     Page(Box<Request>),
     /// What does not exist, under the names it was called by.
-    Unknown(Found, Box<Names>),
+    Unknown(Found, Box<Missing>),
+}
+
+/// A call of what does not exist.
+struct Missing {
+    names: Names,
+    body: Body,
 }
 
 type Names = (farcall_core::Str, farcall_core::Str);
@@ -55,8 +61,9 @@ impl Conn {
     /// are not told which there are.
     #[cold]
     pub(super) fn knock_unknown(&mut self, unknown: Unknown, budget: &mut Budget, now: Instant) {
-        let Unknown { ticket, found, service, method, timeout, meta } = unknown;
-        let wants = Wants::Unknown(found, Box::new((service, method)));
+        let Unknown { ticket, found, service, method, timeout, meta, body } = unknown;
+        let names = (service, method);
+        let wants = Wants::Unknown(found, Box::new(Missing { names, body }));
         self.show(ticket, wants, meta, timeout, budget, now);
     }
 
@@ -79,9 +86,9 @@ impl Conn {
         let (to, unknown) = match &wants {
             Wants::Method { to, .. } => (*to, None),
             Wants::Page(request) => (request.to, None),
-            Wants::Unknown(_, names) => (MethodId(u32::MAX), Some(names)),
+            Wants::Unknown(_, missing) => (MethodId(u32::MAX), Some(&missing.names)),
         };
-        let more = unknown.map(|names| Box::new(More::unknown((**names).clone())));
+        let more = unknown.map(|names| Box::new(More::unknown(names.clone())));
         let (conn, reply_meta) = (Arc::clone(&self.info), Mutex::new(Vec::new()));
         let cx = Cx { conn, to, meta, deadline, reply_meta, more };
         let gate = &self.shared.gate;
@@ -117,8 +124,26 @@ impl Conn {
             (Wants::Page(request), Err(status)) => {
                 self.refuse_call(&ticket, request.to, &status, watch);
             }
-            (Wants::Unknown(found, names), result) => {
-                self.refuse_unknown(&ticket, found, &names, result.err(), watch);
+            (Wants::Unknown(found, missing), result) => {
+                match (self.shared.router.fallback(), result) {
+                    (Some(to), Ok(cx)) => {
+                        if cx.deadline.is_some_and(|at| at <= Instant::now()) {
+                            let text = "the caller's deadline has passed";
+                            let status = Some(Status::deadline_exceeded(text));
+                            return self.refuse_unknown(
+                                &ticket,
+                                found,
+                                &missing.names,
+                                status,
+                                watch,
+                            );
+                        }
+                        self.run_call(ticket, Cx { to, ..cx }, missing.body, watch, budget);
+                    }
+                    (_, result) => {
+                        self.refuse_unknown(&ticket, found, &missing.names, result.err(), watch);
+                    }
+                }
             }
         }
     }
@@ -156,8 +181,8 @@ impl Conn {
                 Wants::Page(request) => {
                     self.refuse_call(&ticket, request.to, &status, watch);
                 }
-                Wants::Unknown(found, names) => {
-                    self.refuse_unknown(&ticket, found, &names, Some(status), watch);
+                Wants::Unknown(found, missing) => {
+                    self.refuse_unknown(&ticket, found, &missing.names, Some(status), watch);
                 }
             };
         }

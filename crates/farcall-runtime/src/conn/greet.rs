@@ -30,9 +30,13 @@ impl Conn {
         }
         match self.detect() {
             Detected::Is(protocol) => {
-                self.wire = Some(protocol.open(Side::Server, &self.shared.limits));
+                let mut wire = protocol.open(Side::Server, &self.shared.limits);
+                if let Some(known) = &self.shared.known {
+                    wire.know(known);
+                }
+                self.wire = Some(wire);
                 self.streaming = protocol.streams();
-                self.info = self.shared.info(&self.stream, Some(protocol));
+                self.info = self.shared.info(&self.stream, Some(protocol), &self.late);
                 Ok(true)
             }
             Detected::More => {

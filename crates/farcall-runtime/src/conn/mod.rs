@@ -8,6 +8,7 @@ mod gate;
 mod greet;
 mod late;
 mod part;
+mod push;
 mod request;
 mod scratch;
 mod slots;
@@ -36,7 +37,7 @@ use std::{
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll},
 };
 use streams::Streams;
@@ -107,13 +108,14 @@ struct Budget {
 impl Conn {
     /// The end of a connection that was just accepted.
     pub(crate) fn new(stream: Stream, shared: Arc<Shared>, id: u64, spoken: Spoken) -> Conn {
-        let info = shared.info(&stream, None);
+        let late = Arc::default();
+        let info = shared.info(&stream, None, &late);
         Conn {
             stream,
             id,
             spoken,
             info,
-            late: Arc::default(),
+            late,
             wire: None,
             input: BytesMut::new(),
             out: Out::new(),
@@ -224,6 +226,7 @@ impl Conn {
             && self.out.is_empty()
             && !self.flushing
             && !self.held_back()
+            && !self.streams.again
             && !self.unfed
     }
 
@@ -336,7 +339,7 @@ impl Future for Conn {
 
 impl Drop for Conn {
     fn drop(&mut self) {
-        self.info.closed.store(true, Ordering::Relaxed);
+        self.info.close();
         self.slots.abort();
     }
 }

@@ -134,8 +134,12 @@ impl Conn {
             Event::Room { seq: Some(seq) } => self.attend(seq),
             // Once for all that say so in a turn.
             Event::Room { seq: None } => self.streams.again = true,
-            // Nobody calls from here, so nobody answers.
-            Event::Reply(_) | Event::Call(_) | Event::Unknown(_) | Event::Request(_) => {}
+            // Nobody calls from here, so nobody answers; and only servers push.
+            Event::Reply(_)
+            | Event::Push(_)
+            | Event::Call(_)
+            | Event::Unknown(_)
+            | Event::Request(_) => {}
         }
     }
 
@@ -153,6 +157,7 @@ impl Conn {
         let mut touched = std::mem::take(&mut self.touched);
         touched.drain(..).for_each(|seq| self.attend(seq));
         self.touched = touched;
+        self.write_pushes();
     }
 
     pub(super) fn attend_all(&mut self) {
@@ -160,6 +165,7 @@ impl Conn {
         for seq in self.streams.numbers() {
             self.attend(seq);
         }
+        self.write_pushes();
     }
 
     fn attend(&mut self, seq: u64) {

@@ -68,6 +68,7 @@ impl Parked {
 fn weight(event: &Event) -> usize {
     match event {
         Event::Call(call) => call.body.len() + call.meta.block_bytes(),
+        Event::Unknown(unknown) => unknown.body.len() + unknown.meta.block_bytes(),
         Event::Request(request) => request.body.len() + request.meta.block_bytes(),
         _ => 0,
     }
@@ -151,7 +152,7 @@ impl Conn {
             let before = self.input.len();
             match wire.feed(&mut self.input, &mut self.out, &routes, &mut events, most) {
                 Ok(Fed::Became(name)) => {
-                    self.info = self.shared.info(&self.stream, sniff::by_name(name));
+                    self.info = self.shared.info(&self.stream, sniff::by_name(name), &self.late);
                 }
                 // Answers that the wire gave by itself take time too.
                 Ok(Fed::Full) => budget.over |= events.is_empty(),

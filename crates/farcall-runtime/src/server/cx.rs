@@ -1,8 +1,8 @@
 //! What a handler knows of its call.
 
-use super::{auth::User, router::Router};
+use super::{auth::User, push::Outbox, router::Router};
 use crate::net::{Identity, Peer};
-use farcall_core::{Meta, MethodId, Str};
+use farcall_core::{Format, Meta, MethodId, Str};
 use std::{
     fmt,
     sync::{
@@ -24,6 +24,18 @@ pub(crate) struct ConnInfo {
     pub(crate) router: Arc<Router>,
     /// How many calls wait on the whole server.
     pub(crate) away: Arc<AtomicUsize>,
+    /// What is pushed to the client, where the protocol has such messages.
+    pub(crate) outbox: Option<Outbox>,
+}
+
+impl ConnInfo {
+    /// The connection is gone.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        if let Some(outbox) = &self.outbox {
+            outbox.close();
+        }
+    }
 }
 
 /// The context of a call: who calls, over what, until when, with which metadata; and the metadata
@@ -39,18 +51,25 @@ pub struct Cx {
 }
 
 /// What is known of a call only where a gate asked for it.
-#[derive(Default)]
 pub(crate) struct More {
     /// Whoever was let in.
     users: Vec<User>,
     /// The names of a method that does not exist.
     unknown: Option<(Str, Str)>,
+    /// How the body is encoded of a call that nobody decodes.
+    pub(super) format: Format,
+}
+
+impl Default for More {
+    fn default() -> More {
+        More { users: Vec::new(), unknown: None, format: Format::Raw }
+    }
 }
 
 impl More {
     /// Of a call of these names, which lead nowhere.
     pub(crate) fn unknown(names: (Str, Str)) -> More {
-        More { users: Vec::new(), unknown: Some(names) }
+        More { unknown: Some(names), ..More::default() }
     }
 }
 

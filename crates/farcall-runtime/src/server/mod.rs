@@ -1,15 +1,19 @@
 //! The server: build it, add services, listen, run.
 
 mod accept;
+mod alias;
 mod allow;
 mod auth;
 mod bound;
+mod compressors;
 mod conns;
 mod cx;
+mod fallback;
 mod func;
 mod gate;
 mod method;
 mod plugin;
+mod push;
 mod reply;
 mod router;
 mod spares;
@@ -20,12 +24,14 @@ mod web;
 pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
 pub use bound::{Bound, Memory, ShutdownHandle};
+pub(crate) use compressors::Asked as AskedCompressors;
 pub use cx::Cx;
 pub(crate) use cx::{ConnInfo, More};
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
 pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
 pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
+pub use push::{Notice, Pusher};
 pub(crate) use reply::{Reply, Rules, write_failure};
 pub(crate) use router::Seen;
 pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
@@ -33,15 +39,16 @@ pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 pub use web::{ByTower, HttpBody, HttpService};
 
 use crate::{
-    conn::Close,
+    conn::{Close, Late},
     limits::sane,
     net::{self, Stream, Tcp},
     target::speak,
 };
 use conns::{Conns, Refused};
 use farcall_core::{Cors, Limits, Status};
-use farcall_wire::{Protocol, sniff::Spoken};
+use farcall_wire::{Compressors, Protocol, sniff::Spoken};
 use gate::Gate;
+use push::Outbox;
 use router::{Entry, Router};
 use std::{
     fmt,
@@ -69,6 +76,9 @@ pub struct Server {
     gate: Gate,
     counted: bool,
     web: Web,
+    aliases: Vec<alias::Alias>,
+    fallback: Option<Entry>,
+    compressors: compressors::Asked,
     tcp: Tcp,
     #[cfg(feature = "tls")]
     tls: Option<net::tls::Tls>,
@@ -289,17 +299,24 @@ impl Server {
         let paths = self.web.freeze(&mut entries)?;
         let pages = entries.split_off(methods);
         let secret = self.gate.secret();
+        let mut router = Router::new(entries, pages, paths, self.listed, secret)?;
+        alias::add(self.aliases, &mut router)?;
+        if let Some(fallback) = self.fallback {
+            router.fall_back_to(fallback);
+        }
         #[cfg(feature = "tls")]
         let tls = self.tls.map(net::tls::Tls::handle).transpose()?;
         let shared = Arc::new(Shared {
             tcp: self.tcp,
             #[cfg(feature = "tls")]
             tls,
-            router: Arc::new(Router::new(entries, pages, paths, self.listed, secret)?),
+            router: Arc::new(router),
+            pushing: Arc::new(limits.clone()),
             limits,
             rules,
             spoken,
             given,
+            known: self.compressors.known()?,
             guarded: self.gate.minds_calls(),
             gate: Arc::new(self.gate),
             spawn: self.spawn,
@@ -325,11 +342,15 @@ impl fmt::Debug for Server {
 pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) limits: Limits,
+    /// The same, for what outlives a connection.
+    pushing: Arc<Limits>,
     pub(crate) rules: Rules,
     /// What listeners speak unless they name less.
     spoken: Spoken,
     /// Protocols that are not built in; every listener speaks them.
     pub(crate) given: Vec<&'static dyn Protocol>,
+    /// Compressions that are not built in, if there are any.
+    pub(crate) known: Option<Arc<Compressors>>,
     pub(crate) gate: Arc<Gate>,
     /// The gate wants to see calls.
     pub(crate) guarded: bool,
@@ -358,7 +379,9 @@ impl Shared {
         &self,
         stream: &Stream,
         protocol: Option<&'static dyn Protocol>,
+        late: &Arc<Late>,
     ) -> Arc<ConnInfo> {
+        let pushes = protocol.is_some_and(Protocol::pushes);
         Arc::new(ConnInfo {
             peer: stream.peer.clone(),
             identity: stream.write.identity(),
@@ -367,6 +390,7 @@ impl Shared {
             closed: AtomicBool::new(false),
             router: self.router.clone(),
             away: self.away.clone(),
+            outbox: pushes.then(|| Outbox::new(late, Arc::clone(&self.pushing))),
         })
     }
 

@@ -5,7 +5,7 @@ use crate::{
     limits::meta_bytes,
     stream::{self, Codec},
 };
-use farcall_core::{Body, Bounds, Code, Origin, Put, Status, Take, Ticket};
+use farcall_core::{Body, Bounds, Code, Compress, Origin, Put, Status, Take, Ticket};
 use farcall_wire::{EndHead, Head, Out, ReplyHead, ResponseHead, Wire, compress, format};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -59,12 +59,31 @@ impl<'a> Reply<'a> {
         self
     }
 
+    /// How the bodies of this call are encoded.
+    pub(crate) fn format(&self) -> farcall_core::Format {
+        self.ticket.format
+    }
+
+    /// Unfolds the argument, and leaves it at that.
+    pub(crate) fn unfold(&self, body: Body) -> Result<bytes::Bytes, Status> {
+        self.plain(body.bytes)
+    }
+
+    #[inline]
+    fn plain(&self, bytes: bytes::Bytes) -> Result<bytes::Bytes, Status> {
+        let limit = self.rules.unfolded_bytes;
+        let plain = match self.ticket.compress {
+            other @ Compress::Other(_) => self.wire.unfold(other, bytes, limit),
+            compress => compress::unfold(compress, bytes, limit),
+        };
+        plain.map_err(|e| Status::invalid_argument(e.to_string()))
+    }
+
     /// Unfolds and decodes the argument. `argument` is its name, for error paths.
     #[inline]
     pub(crate) fn decode<T: Take>(&self, body: Body, argument: &'static str) -> Result<T, Status> {
         let Body { bytes, lent } = body;
-        let bytes = compress::unfold(self.ticket.compress, bytes, self.rules.unfolded_bytes)
-            .map_err(|e| Status::invalid_argument(e.to_string()))?;
+        let bytes = self.plain(bytes)?;
         let (format, bounds) = (self.ticket.format, self.rules.bounds);
         let decode = || format::decode(format, &bytes, lent.as_ref(), bounds);
         let decoded = catch_unwind(AssertUnwindSafe(decode)).map_err(|_| panicked())?;
@@ -139,14 +158,56 @@ impl<'a> Reply<'a> {
         stream::Rules { bounds, unfolded_bytes, spare, place: None }
     }
 
+    /// Answers with a body that is encoded already, under these names.
+    pub(crate) fn raw(
+        self,
+        (service, method): (&str, &str),
+        body: &[u8],
+        meta: &[(String, String)],
+    ) {
+        if self.ticket.oneway {
+            return end(self.watch, Outcome::Done);
+        }
+        if meta_bytes(meta) > self.rules.meta_bytes {
+            let limit = self.rules.meta_bytes;
+            return self.fail_as((service, method), &too_much_meta(limit), &[]);
+        }
+        let (length, limit) = (body.len(), self.rules.message_bytes);
+        // With room for what stands around a body.
+        if length + service.len() + method.len() + meta_bytes(meta) > limit {
+            let text = format!(
+                "the reply has {length} bytes; the limit is {limit} (Limits::message_bytes)"
+            );
+            return self.fail_as((service, method), &Status::resource_exhausted(text), meta);
+        }
+        let Reply { wire, out, ticket, watch, .. } = self;
+        let head = ReplyHead { ticket, service, method, error: None, meta, shape: None };
+        let mark = wire.begin(Head::Reply(head), out);
+        out.tail().extend_from_slice(body);
+        wire.end(mark, out);
+        end(watch, Outcome::Done);
+    }
+
     /// Answers with a failure.
     #[cold]
     pub(crate) fn fail(self, status: &Status, meta: &[(String, String)]) {
+        let names = (self.service, self.method);
+        self.fail_as(names, status, meta);
+    }
+
+    /// The same, under these names.
+    #[cold]
+    pub(crate) fn fail_as(
+        self,
+        (service, method): (&str, &str),
+        status: &Status,
+        meta: &[(String, String)],
+    ) {
         end(self.watch, Outcome::Failed(status));
         if self.ticket.oneway {
             return;
         }
-        let Reply { wire, out, ticket, service, method, rules, .. } = self;
+        let Reply { wire, out, ticket, rules, .. } = self;
         // Metadata that the caller would not take must not keep it from the reason.
         let meta = if meta_bytes(meta) > rules.meta_bytes { &[] } else { meta };
         // What another peer told this server is not this server's to repeat: its text may name

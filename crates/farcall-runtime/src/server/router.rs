@@ -36,6 +36,10 @@ pub(crate) struct Router {
     /// Open addressing over [`hash`]; index into `entries` plus one, 0 for an empty place. At least
     /// half of the places are empty.
     places: Vec<u32>,
+    /// Further names of methods, and their numbers.
+    aliases: Vec<(Names, u32)>,
+    /// Who takes what does not exist.
+    fallback: Option<MethodId>,
     /// Peers may read the names.
     listed: bool,
     /// Nothing is said of it to strangers.
@@ -53,7 +57,16 @@ impl Router {
     ) -> Result<Router, Status> {
         let size = (methods.len() * 2 + 1).next_power_of_two();
         let (entries, places, count) = (Vec::new(), vec![0; size], methods.len());
-        let mut router = Router { entries, methods: count, paths, places, listed, secret };
+        let mut router = Router {
+            entries,
+            methods: count,
+            paths,
+            places,
+            aliases: Vec::new(),
+            fallback: None,
+            listed,
+            secret,
+        };
         for entry in methods {
             let (service, name) = (entry.service.as_bytes(), entry.name.as_bytes());
             let Err(place) = router.place(service, name) else {
@@ -65,6 +78,32 @@ impl Router {
         }
         router.entries.extend(pages);
         Ok(router)
+    }
+
+    /// Gives a method one more name.
+    pub(super) fn alias(&mut self, alias: Names, of: &Names) -> Result<(), Status> {
+        let find = |(service, name): &Names| self.place(service.as_bytes(), name.as_bytes());
+        let (shown, shown_of) = (format!("{}.{}", alias.0, alias.1), format!("{}.{}", of.0, of.1));
+        if find(&alias).is_ok() || self.aliases.iter().any(|(names, _)| *names == alias) {
+            return Err(Status::already_exists(format!("{shown} is registered twice")));
+        }
+        let Ok(index) = find(of) else {
+            let text = format!("{shown} is to be an alias of {shown_of}, which does not exist");
+            return Err(Status::invalid_argument(text));
+        };
+        self.aliases.push((alias, index));
+        Ok(())
+    }
+
+    /// Gives this entry what does not exist.
+    pub(super) fn fall_back_to(&mut self, entry: Entry) {
+        self.fallback = Some(MethodId(self.entries.len() as u32));
+        self.entries.push(entry);
+    }
+
+    /// Who takes what does not exist.
+    pub(crate) fn fallback(&self) -> Option<MethodId> {
+        self.fallback
     }
 
     /// All methods.
@@ -94,16 +133,40 @@ impl Router {
     }
 }
 
+/// A service's name and a method's.
+type Names = (String, String);
+
+impl Router {
+    /// What no method has as its own name.
+    #[cold]
+    fn elsewhere(&self, service: &[u8], method: &[u8]) -> Found {
+        let mut aliases = self.aliases.iter();
+        let is = |(names, _): &&(Names, u32)| {
+            names.0.as_bytes() == service && names.1.as_bytes() == method
+        };
+        if let Some((_, index)) = aliases.find(is) {
+            return Found::Method(MethodId(*index));
+        }
+        let mut services = self.methods().iter().map(|entry| &entry.service);
+        let aliases = self.aliases.iter().map(|(names, _)| &names.0);
+        match services.by_ref().chain(aliases).any(|name| name.as_bytes() == service) {
+            true => Found::NoMethod,
+            false => Found::NoService,
+        }
+    }
+}
+
 impl Routes for Router {
     #[inline]
     fn find(&self, service: &[u8], method: &[u8]) -> Found {
         match self.place(service, method) {
             Ok(index) => Found::Method(MethodId(index)),
-            Err(_) if self.methods().iter().any(|e| e.service.as_bytes() == service) => {
-                Found::NoMethod
-            }
-            Err(_) => Found::NoService,
+            Err(_) => self.elsewhere(service, method),
         }
+    }
+
+    fn fallback(&self) -> bool {
+        self.fallback.is_some()
     }
 
     fn secret(&self) -> bool {
@@ -166,6 +229,10 @@ impl Routes for Seen<'_> {
 
     fn rest(&self) -> Option<MethodId> {
         self.router.rest()
+    }
+
+    fn fallback(&self) -> bool {
+        Routes::fallback(self.router)
     }
 
     fn speaks(&self, protocol: &str) -> bool {

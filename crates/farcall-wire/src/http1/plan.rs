@@ -37,9 +37,11 @@ pub(super) struct Missing {
     pub(super) method: Str,
     /// What may have been meant.
     pub(super) hint: String,
+    pub(super) compress: Compress,
     pub(super) timeout: Option<Duration>,
-    /// Its body is awaited, as that of a call would be: strangers shall not tell them apart.
-    pub(super) secret: bool,
+    /// Its body is awaited, as that of a call would be: strangers shall not tell them apart, or
+    /// somebody takes it.
+    pub(super) wanted: bool,
 }
 
 /// An answer that calls nothing.
@@ -117,7 +119,7 @@ impl Plan {
     pub(super) fn wants_body(&self) -> bool {
         match self {
             Plan::Answer(_) | Plan::Tunnel(_) => false,
-            Plan::Unknown(missing) => missing.secret,
+            Plan::Unknown(missing) => missing.wanted,
             _ => true,
         }
     }
@@ -204,6 +206,7 @@ fn methods(head: &Head, bytes: &[u8], name_bytes: usize, routes: &dyn Routes) ->
         return no(414, format!("names have at most {name_bytes} bytes (Limits::name_bytes)"));
     }
     let found = routes.find(&service, &method);
+    let wanted = routes.secret() || routes.fallback();
     match found {
         Found::Method(_) if head.method != Method::Post && !routes.secret() => {
             not_allowed("POST", "methods are called by POST, with the argument as JSON in the body")
@@ -214,17 +217,24 @@ fn methods(head: &Head, bytes: &[u8], name_bytes: usize, routes: &dyn Routes) ->
         }
         // To strangers everything is said of what does not exist as of what does.
         found => match Ways::read(head, bytes) {
-            Err(refusal) if matches!(found, Found::Method(_)) || routes.secret() => refusal,
+            Err(refusal) if matches!(found, Found::Method(_)) || wanted => refusal,
             ways => {
                 let Ways { compress, timeout } = ways.unwrap_or_default();
                 match found {
                     Found::Method(to) => Plan::Call { to, compress, timeout },
                     found => {
                         let text = |name: &[u8]| Str::from(&*String::from_utf8_lossy(name));
-                        let (hint, secret) = (hint(&service, &method, routes), routes.secret());
+                        let hint = hint(&service, &method, routes);
                         let (service, method) = (text(&service), text(&method));
-                        let missing = Missing { found, service, method, hint, timeout, secret };
-                        Plan::Unknown(Box::new(missing))
+                        Plan::Unknown(Box::new(Missing {
+                            found,
+                            service,
+                            method,
+                            hint,
+                            compress,
+                            timeout,
+                            wanted,
+                        }))
                     }
                 }
             }

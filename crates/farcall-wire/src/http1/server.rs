@@ -13,12 +13,14 @@ use super::{
     request::{Request, Rest},
 };
 use crate::{
-    Control, Event, Fed, Head, Mark, Out, Protocol, Request as PageRequest, Side, Unknown, Wire,
+    Compressors, Control, Event, Fed, Head, Mark, Out, Protocol, Request as PageRequest, Side,
+    Unknown, Wire,
+    compress::Unfold,
     jsonrpc::{Ended, Face, Post},
 };
 use bytes::{Buf, Bytes, BytesMut};
 use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Status, Ticket};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// One connection, as its server sees it.
 pub(super) struct Server {
@@ -29,6 +31,8 @@ pub(super) struct Server {
     pub(super) answering: Option<Answering>,
     /// What the connection has become by `CONNECT`.
     tunnel: Option<Box<dyn Wire>>,
+    /// Compressions that are not built in.
+    known: Option<Arc<Compressors>>,
     /// A reader of JSON-RPC that is not in use.
     pub(super) spare: Option<Box<Post>>,
     /// An empty line was let pass before the request at hand.
@@ -91,7 +95,11 @@ impl Wire for Server {
                     let protocol = *protocol;
                     let status = protocol.connected().unwrap_or_default();
                     out.tail().extend_from_slice(format!("HTTP/1.0 {status}\n\n").as_bytes());
-                    self.tunnel = Some(protocol.open(Side::Server, &self.limits));
+                    let mut tunnel = protocol.open(Side::Server, &self.limits);
+                    if let Some(known) = &self.known {
+                        tunnel.know(known);
+                    }
+                    self.tunnel = Some(tunnel);
                     return Ok(Fed::Became(protocol.name()));
                 }
                 State::Head(_) if self.last => {
@@ -133,8 +141,8 @@ impl Wire for Server {
         match head {
             Head::Reply(head) => self.begin_reply(&head, out),
             Head::Response(head) => self.begin_response(&head, out),
-            // Nobody calls from this end.
-            Head::Call(_) => {
+            // Nobody calls from this end, nor speaks unasked.
+            Head::Call(_) | Head::Push(_) => {
                 let frame = out.tail().len();
                 Mark { frame, body: frame, compress: Compress::None }
             }
@@ -187,6 +195,17 @@ impl Wire for Server {
         })
     }
 
+    fn know(&mut self, compressors: &Arc<Compressors>) {
+        self.known = Some(Arc::clone(compressors));
+    }
+
+    fn unfold(&self, compress: Compress, body: Bytes, limit: usize) -> Result<Bytes, Unfold> {
+        match &self.known {
+            Some(known) => known.unfold(compress, &body, limit),
+            None => Err(Unfold::Unknown(compress)),
+        }
+    }
+
     fn midway(&self) -> bool {
         match &self.tunnel {
             Some(tunnel) => tunnel.midway(),
@@ -206,6 +225,7 @@ impl Server {
             places: Places::default(),
             answering: None,
             tunnel: None,
+            known: None,
             spare: None,
             blank_line: false,
             last: false,
@@ -350,19 +370,19 @@ impl Server {
             |seq, format, compress| Ticket { seq, echo: 0, format, compress, oneway: false };
         match plan {
             Plan::Call { to, compress, timeout } => {
-                // In JSON, `null` is the blank value of every type.
-                let (body, compress) = match body.is_empty() {
-                    true => (Bytes::from_static(b"null"), Compress::None),
-                    false => (body, compress),
-                };
+                let (body, compress) = argument(body, compress);
                 let ticket = ticket(self.places.open(place(Kind::Call)), Format::Json, compress);
                 events.push(Event::Call(Call { ticket, to, timeout, meta, body: body.into() }));
             }
             Plan::Unknown(missing) => {
-                let plan::Missing { found, service, method, hint, timeout, .. } = *missing;
+                let plan::Missing { found, service, method, hint, compress, timeout, .. } =
+                    *missing;
+                let (body, compress) = argument(body, compress);
                 let number = self.places.open(place(Kind::Unknown(hint)));
-                let ticket = ticket(number, Format::Json, Compress::None);
-                let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                let ticket = ticket(number, Format::Json, compress);
+                let body = if routes.fallback() { body } else { Bytes::new() };
+                let body = body.into();
+                let unknown = Unknown { ticket, found, service, method, timeout, meta, body };
                 events.push(Event::Unknown(Box::new(unknown)));
             }
             Plan::Page { to, method, target } => {
@@ -392,7 +412,10 @@ impl Server {
                     }
                     found => {
                         let (service, method) = (asked.service, asked.method);
-                        let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                        let body = if routes.fallback() { body } else { Bytes::new() };
+                        let body = body.into();
+                        let unknown =
+                            Unknown { ticket, found, service, method, timeout, meta, body };
                         Event::Unknown(Box::new(unknown))
                     }
                 });
@@ -469,5 +492,13 @@ impl Server {
                 _ => self.say(number, &text, out),
             }
         }
+    }
+}
+
+/// A call's argument. In JSON, `null` is the blank value of every type.
+fn argument(body: Bytes, compress: Compress) -> (Bytes, Compress) {
+    match body.is_empty() {
+        true => (Bytes::from_static(b"null"), Compress::None),
+        false => (body, compress),
     }
 }

@@ -153,7 +153,7 @@ impl Wire for Client {
         match head {
             Head::Call(head) => self.begin_call(&head, tail),
             // Nobody calls a client, so it answers nobody.
-            Head::Reply(_) | Head::Response(_) => self.begun = (None, false),
+            Head::Reply(_) | Head::Response(_) | Head::Push(_) => self.begun = (None, false),
             Head::Item(_) | Head::End(_) => unreachable!("jsonrpc has no streams, and says so"),
         }
         Mark { frame, body: tail.len(), compress: Compress::None }

@@ -121,7 +121,7 @@ impl Wire for Server {
         match head {
             Head::Reply(head) => self.begin_reply(&head, tail),
             // Nobody calls a client from here.
-            Head::Call(_) | Head::Response(_) => {
+            Head::Call(_) | Head::Response(_) | Head::Push(_) => {
                 self.begun = Begun { slot: NO_SLOT, failed: false };
             }
             Head::Item(_) | Head::End(_) => unreachable!("jsonrpc has no streams, and says so"),
@@ -294,10 +294,11 @@ impl Server {
         let found = routes.find(service, method);
         let mut body = Body::default();
         let is_method = matches!(found, Found::Method(_));
-        if is_method || routes.secret() {
+        let wanted = is_method || routes.fallback();
+        if wanted || routes.secret() {
             check_params(envelope, frame, request.version)?;
         }
-        if is_method {
+        if wanted {
             body.bytes = envelope.share(Member::Params, frame);
             body.lent = Some(Arc::clone(&self.lent[request.version as usize]));
         }
@@ -317,7 +318,7 @@ impl Server {
                 let text = |name| Str::from(&*String::from_utf8_lossy(name));
                 let (service, method) = (text(service), text(method));
                 let (timeout, meta) = (None, Meta::default());
-                let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                let unknown = Unknown { ticket, found, service, method, timeout, meta, body };
                 Event::Unknown(Box::new(unknown))
             }
         })

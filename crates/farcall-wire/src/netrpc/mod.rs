@@ -167,7 +167,7 @@ impl Wire for Streams {
             Head::Reply(head) => self.begin_reply(&head, tail),
             Head::Item(_) | Head::End(_) => unreachable!("netrpc has no streams, and says so"),
             // Nothing here is a page.
-            Head::Response(_) => None,
+            Head::Response(_) | Head::Push(_) => None,
         };
         self.open = Some(self.encoder.begin(shape.unwrap_or(&header::NOTHING), tail));
         if shape.is_none() {
@@ -232,7 +232,9 @@ impl Streams {
             found => {
                 let (service, method) = names.unwrap_or_default();
                 let (timeout, meta) = (None, Meta::default());
-                let unknown = Unknown { ticket, found, service, method, timeout, meta };
+                // Nothing can be done with gob's bytes alone.
+                let body = Body::default();
+                let unknown = Unknown { ticket, found, service, method, timeout, meta, body };
                 Event::Unknown(Box::new(unknown))
             }
         });

@@ -23,15 +23,19 @@ mod elsewhere;
 mod header;
 mod memo;
 mod meta;
+mod push;
 
 use crate::{
-    CallHead, Control, Event, Fed, Head, Mark, Out, OverHttp, Protocol, Reply, ReplyHead, Side,
-    Sniff, Tunnel, Unknown, Wire, compress,
+    CallHead, Compressors, Control, Event, Fed, Head, Mark, Out, OverHttp, Protocol, Reply,
+    ReplyHead, Side, Sniff, Tunnel, Unknown, Wire,
+    compress::{self, Unfold},
 };
 use bytes::{Buf, Bytes, BytesMut};
-use farcall_core::{Call, Compress, Format, Found, Limits, Meta, Routes, Str};
+use farcall_core::{Body, Call, Compress, Format, Found, Limits, Meta, Routes, Str};
 use header::Header;
 use memo::Memo;
+
+use std::sync::Arc;
 
 pub use broken::Broken;
 pub(crate) use elsewhere::{compression, format, metadata, unknown};
@@ -87,6 +91,10 @@ impl Protocol for Rpcx {
         Some(OverHttp::Tunnel(Tunnel { path, status }))
     }
 
+    fn pushes(&self) -> bool {
+        true
+    }
+
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
         Box::new(Frames {
             side,
@@ -94,6 +102,8 @@ impl Protocol for Rpcx {
             name_bytes: limits.name_bytes,
             meta_bytes: limits.meta_bytes,
             memo: Memo::default(),
+            pushed: 0,
+            known: None,
         })
     }
 }
@@ -106,6 +116,10 @@ struct Frames {
     name_bytes: usize,
     meta_bytes: usize,
     memo: Memo,
+    /// How many messages were pushed: their numbers.
+    pushed: u64,
+    /// Compressions that are not built in.
+    known: Option<Arc<Compressors>>,
 }
 
 impl Wire for Frames {
@@ -129,6 +143,7 @@ impl Wire for Frames {
         match head {
             Head::Call(head) => self.begin_call(&head, out),
             Head::Reply(head) => self.begin_reply(&head, out),
+            Head::Push(head) => self.begin_push(&head, out),
             Head::Item(_) | Head::End(_) => unreachable!("rpcx has no streams, and says so"),
             // Nothing here is a page.
             Head::Response(_) => {
@@ -141,7 +156,7 @@ impl Wire for Frames {
     fn end(&mut self, mark: Mark, out: &mut Out) {
         let tail = out.tail();
         if tail.len() - mark.body > COMPRESS_ABOVE && mark.compress != Compress::None {
-            fold(&mark, tail);
+            fold(&mark, tail, self.known.as_deref());
         }
         let total = tail.len() - mark.frame - header::LEN;
         assert!(total <= u32::MAX as usize, "a frame of rpcx cannot hold {total} bytes");
@@ -152,6 +167,17 @@ impl Wire for Frames {
 
     fn abandon(&mut self, mark: Mark, out: &mut Out) {
         out.tail().truncate(mark.frame);
+    }
+
+    fn know(&mut self, compressors: &Arc<Compressors>) {
+        self.known = Some(Arc::clone(compressors));
+    }
+
+    fn unfold(&self, compress: Compress, body: Bytes, limit: usize) -> Result<Bytes, Unfold> {
+        match &self.known {
+            Some(known) => known.unfold(compress, &body, limit),
+            None => Err(Unfold::Unknown(compress)),
+        }
     }
 
     fn control(&mut self, what: Control, out: &mut Out) {
@@ -266,11 +292,16 @@ impl Frames {
             found => {
                 let mut event = not_found(head, found, service, method);
                 event.timeout = timeout;
-                if !meta.is_empty() {
-                    event.meta = Meta::new(Bytes::copy_from_slice(meta), meta::walk);
+                if routes.fallback() {
+                    let (meta, body) = take(place, input);
+                    (event.meta, event.body) = (meta, body.into());
+                } else {
+                    if !meta.is_empty() {
+                        event.meta = Meta::new(Bytes::copy_from_slice(meta), meta::walk);
+                    }
+                    input.advance(place.end);
                 }
                 events.push(Event::Unknown(Box::new(event)));
-                input.advance(place.end);
             }
         }
         Ok(())
@@ -281,12 +312,12 @@ impl Frames {
     #[inline(always)]
     fn receive(&self, input: &mut BytesMut, events: &mut Vec<Event>) -> Result<(), Stop> {
         let head = self.head(input)?;
-        let Parts { meta, place, .. } = self.parts(head, input)?;
+        let Parts { service, method, meta, place } = self.parts(head, input)?;
         let flags = head.word & (header::RESPONSE | header::HEARTBEAT | header::ONEWAY);
         if flags == header::ONEWAY {
-            // A server's push. Nobody can receive one yet: this is the place for an `Event::Push`.
             meta::check(meta)?;
-            input.advance(place.end);
+            let names = [service, method].map(lossy);
+            events.push(push::receive(head, names, place, input));
             return Ok(());
         }
         let error = if head.word & header::STATUS == header::ERROR {
@@ -457,10 +488,14 @@ fn echo(place: Place, input: &mut BytesMut, out: &mut Out) {
 
 #[cold]
 fn not_found(head: Header, found: Found, service: &[u8], method: &[u8]) -> Unknown {
-    // Copies of what is short, so that they do not keep the frame alive.
-    let text = |name| Str::from(&*String::from_utf8_lossy(name));
-    let (ticket, service, method) = (head.ticket(), text(service), text(method));
-    Unknown { ticket, found, service, method, timeout: None, meta: Meta::default() }
+    let (ticket, service, method) = (head.ticket(), lossy(service), lossy(method));
+    let (meta, body) = (Meta::default(), Body::default());
+    Unknown { ticket, found, service, method, timeout: None, meta, body }
+}
+
+/// A name that nobody knows. A copy of what is short, so that it does not keep the frame alive.
+fn lossy(name: &[u8]) -> Str {
+    Str::from(&*String::from_utf8_lossy(name))
 }
 
 /// Appends a frame up to its body, with the total and the body's length still open. Returns where
@@ -504,9 +539,16 @@ fn opening(word: u32, seq: u64, total: u32, service: usize) -> [u8; 20] {
 /// Compresses the body of an open frame and says so in its header. What nobody here can compress
 /// goes plain, as by Go's `Encode`.
 #[cold]
-fn fold(mark: &Mark, tail: &mut Vec<u8>) {
-    if mark.compress == Compress::Gzip && compress::fold(Compress::Gzip, tail, mark.body) {
-        tail[mark.frame + 2] |= (header::GZIP >> 8) as u8;
+fn fold(mark: &Mark, tail: &mut Vec<u8>, known: Option<&Compressors>) {
+    let folded = match mark.compress {
+        Compress::Gzip => compress::fold(Compress::Gzip, tail, mark.body).then_some(header::GZIP),
+        Compress::Other(number) => known
+            .filter(|known| known.fold(mark.compress, tail, mark.body))
+            .map(|_| u32::from(number) * header::GZIP),
+        _ => None,
+    };
+    if let Some(bits) = folded {
+        tail[mark.frame + 2] |= (bits >> 8) as u8;
     }
 }
 

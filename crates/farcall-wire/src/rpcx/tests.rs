@@ -3,6 +3,7 @@
 
 mod kit;
 mod memo;
+mod push;
 mod random;
 
 use super::{Broken, Rpcx};
@@ -37,7 +38,7 @@ fn vectors_decode_however_they_are_cut() {
         ("V3", Server, &["call 0 seq=1 echo=008030 MsgPack None body=81a143ccc8"]),
         ("V4", Client, &[&v4]),
         ("V5", Server, &[]),
-        ("V6", Client, &[]),
+        ("V6", Client, &["push [test_service_path.test_service_method] Raw None body=6162636465"]),
         (
             "V6",
             Server,

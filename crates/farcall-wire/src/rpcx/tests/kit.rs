@@ -153,6 +153,11 @@ pub(super) fn same(a: &Seen, b: &Seen) -> bool {
                 == (b.seq, &b.error, b.format, b.compress, &b.body)
                 && same_meta(&a.meta, &b.meta)
         }
+        (Event::Push(a), Event::Push(b)) => {
+            (&a.service, &a.method, a.format, a.compress, &a.body)
+                == (&b.service, &b.method, b.format, b.compress, &b.body)
+                && same_meta(&a.meta, &b.meta)
+        }
         _ => false,
     });
     events && a.found.len() == b.found.len() && a.out == b.out && a.end == b.end
@@ -195,6 +200,11 @@ fn short(event: &Event) -> String {
             let error = reply.error.as_ref().map(|e| format!(" error={e}")).unwrap_or_default();
             let rest = rest(&reply.meta, &reply.body);
             format!("reply seq={}{error} {:?} {:?}{rest}", reply.seq, reply.format, reply.compress)
+        }
+        Event::Push(push) => {
+            let rest = rest(&push.meta, &push.body);
+            let names = (&push.service, &push.method);
+            format!("push [{}.{}] {:?} {:?}{rest}", names.0, names.1, push.format, push.compress)
         }
         other => panic!("{other:?}"),
     }
