@@ -34,6 +34,8 @@ pub enum Address {
     Tcp(String),
     /// The name of a listener in this process.
     Memory(String),
+    /// A listener that was passed to this process: the number of its descriptor, or its name.
+    Inherited(String),
     /// A stream that was handed in.
     Given,
 }
@@ -43,6 +45,7 @@ impl fmt::Display for Address {
         match self {
             Address::Tcp(address) => f.write_str(address),
             Address::Memory(name) => write!(f, "mem://{name}"),
+            Address::Inherited(which) => write!(f, "fd://{which}"),
             Address::Given => f.write_str("a given stream"),
         }
     }
@@ -72,7 +75,7 @@ impl Target {
     pub(crate) fn place(&self) -> Place<'_> {
         let host = match &self.address {
             Address::Tcp(address) => address,
-            Address::Memory(_) | Address::Given => "localhost",
+            Address::Memory(_) | Address::Inherited(_) | Address::Given => "localhost",
         };
         Place { host, path: self.path.as_deref() }
     }
@@ -160,8 +163,10 @@ impl Listen {
             "tcp" => Address::Tcp(host_and_port(rest).map_err(|why| wrong(why.to_owned()))?),
             "mem" if !rest.is_empty() => Address::Memory(rest.to_owned()),
             "mem" => return Err(wrong("it names no memory listener".to_owned())),
+            "fd" if !rest.is_empty() => Address::Inherited(rest.to_owned()),
+            "fd" => return Err(wrong("it names no descriptor: fd://3".to_owned())),
             other => {
-                return Err(wrong(format!("transport `{other}` is not built; built: tcp, mem")));
+                return Err(wrong(format!("transport `{other}` is not built; built: tcp, mem, fd")));
             }
         };
         let mut spoken = None;
@@ -277,6 +282,7 @@ mod tests {
             ("tcp://h", "no port"),
             ("quic://h:1", "transport `quic`"),
             ("mem://", "no memory listener"),
+            ("fd://", "no descriptor"),
             ("tcp://h:1?speak=smtp", "protocol `smtp` is not built; built: rpcx"),
             ("tcp://h:1?speak=", "protocol `` is not built"),
             ("tcp://h:1?speak=rpcx,", "protocol `` is not built"),

@@ -202,6 +202,7 @@ pub trait Wire: Send {
 
     /// Asked after [`feed`](Wire::feed) gave an error: whether the calls that were found before
     /// are still to be answered, and all of it read by the peer, before the connection closes.
+    /// Asked after [`Control::Goodbye`] too: whether the peer was told that no more is read.
     fn closing(&self) -> bool {
         false
     }
@@ -248,6 +249,9 @@ pub enum Event {
         /// The number of the call.
         seq: u64,
     },
+    /// The server takes no more calls on this connection, those apart that it has received: they
+    /// are answered.
+    Goodbye,
     /// A window opened, or what was parked is gone: of one stream, or of all.
     Room {
         /// The number of the call; none for all of them.
@@ -453,6 +457,9 @@ pub enum Control {
         /// The number of the call.
         seq: u64,
     },
+    /// Tell the client that this connection takes no more calls before long; once, on a server.
+    /// Wires whose protocol has no word for it do nothing.
+    Goodbye,
     /// Items were taken by their consumer, or dropped: the window may open again. Also for streams
     /// that are over.
     Consumed {

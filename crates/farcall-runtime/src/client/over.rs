@@ -117,7 +117,7 @@ async fn dial(address: &Address) -> io::Result<Stream> {
     match address {
         Address::Tcp(address) => net::dial_tcp(address).await,
         Address::Memory(name) => net::dial_memory(name),
-        Address::Given => Err(io::ErrorKind::NotConnected.into()),
+        Address::Inherited(_) | Address::Given => Err(io::ErrorKind::NotConnected.into()),
     }
 }
 

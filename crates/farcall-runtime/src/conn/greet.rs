@@ -33,6 +33,7 @@ impl Conn {
                 self.wire = Some(protocol.open(Side::Server, &self.shared.limits));
                 self.streaming = protocol.streams();
                 self.info = self.shared.info(&self.stream.peer, Some(protocol));
+                self.put_goodbye();
                 Ok(true)
             }
             Detected::More => {

@@ -135,7 +135,11 @@ impl Conn {
             // Once for all that say so in a turn.
             Event::Room { seq: None } => self.streams.again = true,
             // Nobody calls from here, so nobody answers.
-            Event::Reply(_) | Event::Call(_) | Event::Unknown(_) | Event::Request(_) => {}
+            Event::Reply(_)
+            | Event::Call(_)
+            | Event::Unknown(_)
+            | Event::Request(_)
+            | Event::Goodbye => {}
         }
     }
 

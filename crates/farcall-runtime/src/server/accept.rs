@@ -1,10 +1,19 @@
 //! Listeners: accept, count, hand over; back off when the system refuses.
 
-use super::{Shared, conns::Refused};
+use super::{Shared, conns::Refused, inherit};
 use crate::net::{self, MemoryListener, Stream};
+use farcall_core::Status;
 use farcall_wire::sniff::Spoken;
-use std::{fmt, future::poll_fn, io, sync::Arc, time::Duration};
-use tokio::task::JoinSet;
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 /// The first pause after accepting failed; each further failure in a row doubles it up to the last.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
@@ -12,13 +21,15 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from
 /// Something that accepts connections.
 pub(super) enum Listener {
     Tcp(tokio::net::TcpListener),
+    /// Another process may have it too: what waits in its queue when this one leaves is not lost.
+    Inherited(tokio::net::TcpListener),
     Memory(MemoryListener),
 }
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Listener::Tcp(listener) => match listener.local_addr() {
+            Listener::Tcp(listener) | Listener::Inherited(listener) => match listener.local_addr() {
                 Ok(address) => write!(f, "tcp://{address}"),
                 Err(error) => write!(f, "tcp://? ({error})"),
             },
@@ -28,52 +39,99 @@ impl fmt::Display for Listener {
 }
 
 impl Listener {
+    /// The listener that was passed to this process by this number.
+    pub(super) fn inherited(number: i32) -> Result<Listener, Status> {
+        let listener = tokio::net::TcpListener::from_std(inherit::take(number)?);
+        let failed = |error| Status::unavailable(format!("cannot listen on fd://{number}: {error}"));
+        Ok(Listener::Inherited(listener.map_err(failed)?))
+    }
+
     /// The next connection; none if it was lost while it was accepted.
     async fn accept(&self) -> io::Result<Option<Stream>> {
         match self {
-            Listener::Tcp(listener) => Ok(net::adopt(listener.accept().await?.0).ok()),
+            Listener::Tcp(listener) | Listener::Inherited(listener) => Ok(net::adopt(listener.accept().await?.0).ok()),
             Listener::Memory(listener) => Ok(Some(poll_fn(|cx| listener.poll_accept(cx)).await)),
         }
     }
 }
 
-/// Accepts on all listeners, for ever.
-pub(super) async fn accept(listeners: Vec<(Listener, Spoken)>, shared: Arc<Shared>) {
+/// Accepts on all listeners until it is told to stop.
+pub(super) async fn accept(
+    listeners: Vec<(Listener, Spoken)>,
+    shared: Arc<Shared>,
+    closing: watch::Receiver<bool>,
+) {
     let mut loops = JoinSet::new();
     for (listener, spoken) in listeners {
-        loops.spawn(accept_on(listener, spoken, Arc::clone(&shared)));
+        loops.spawn(accept_on(listener, spoken, Arc::clone(&shared), closing.clone()));
     }
     while loops.join_next().await.is_some() {}
 }
 
-async fn accept_on(listener: Listener, spoken: Spoken, shared: Arc<Shared>) {
+async fn accept_on(
+    listener: Listener,
+    spoken: Spoken,
+    shared: Arc<Shared>,
+    mut closing: watch::Receiver<bool>,
+) {
     let mut pause = BACK_OFF.0;
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = closing.wait_for(|closing| *closing) => break,
+        };
+        match accepted {
             Ok(None) => {}
             Ok(Some(stream)) => {
                 pause = BACK_OFF.0;
-                let peer = stream.peer.clone();
-                match shared.admit(stream, spoken) {
-                    Ok(conn) => drop(tokio::spawn(conn)),
-                    Err(Refused::Plugin(status)) => {
-                        tracing::info!(%peer, why = %status, "connection refused");
-                    }
-                    Err(Refused::Full) => {
-                        tracing::warn!(%peer, "connection refused (Limits::connections)");
-                    }
-                    Err(Refused::Leaving) => {}
-                }
+                let_in(stream, spoken, &shared);
             }
             // A peer that left between connecting and being accepted is no reason to pause.
             Err(error) if is_peers(&error) => {}
             Err(error) => {
                 tracing::error!(%error, pause_ms = pause.as_millis() as u64, "accepting failed");
-                tokio::time::sleep(pause).await;
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    _ = closing.wait_for(|closing| *closing) => break,
+                }
                 pause = (pause * 2).min(BACK_OFF.1);
             }
         }
     }
+    // Who waits in the queue of a listener that closes would be reset. They have connected: they are
+    // served, as far as there is time. Others find the queue of an inherited one.
+    if !matches!(listener, Listener::Inherited(_)) {
+        for _ in 0..shared.limits.connections {
+            match at_once(listener.accept()).await {
+                Some(Ok(Some(stream))) => let_in(stream, spoken, &shared),
+                Some(Ok(None)) => {}
+                Some(Err(error)) if is_peers(&error) => {}
+                Some(Err(_)) | None => break,
+            }
+        }
+    }
+}
+
+fn let_in(stream: Stream, spoken: Spoken, shared: &Arc<Shared>) {
+    let peer = stream.peer.clone();
+    match shared.admit(stream, spoken) {
+        Ok(conn) => drop(tokio::spawn(conn)),
+        Err(Refused::Plugin(status)) => {
+            tracing::info!(%peer, why = %status, "connection refused");
+        }
+        Err(Refused::Full) => tracing::warn!(%peer, "connection refused (Limits::connections)"),
+        Err(Refused::Leaving) => {}
+    }
+}
+
+/// What is there without waiting.
+async fn at_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(tokio::task::coop::unconstrained(future));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 fn is_peers(error: &io::Error) -> bool {
@@ -81,25 +139,47 @@ fn is_peers(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | NotConnected)
 }
 
-/// Waits for SIGINT or SIGTERM; for ever where signals cannot be had.
+/// SIGINT and SIGTERM, from the moment this was made.
 #[cfg(unix)]
-pub(super) async fn signalled() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+pub(super) struct Signals(Option<[tokio::signal::unix::Signal; 2]>);
+
+#[cfg(unix)]
+impl Signals {
+    pub(super) fn new() -> Signals {
+        use tokio::signal::unix::{SignalKind, signal};
+        let both = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+        Signals(match both {
+            (Ok(interrupt), Ok(terminate)) => Some([interrupt, terminate]),
+            _ => None,
+        })
+    }
+
+    /// Waits for the next; for ever where signals cannot be had.
+    pub(super) async fn next(&mut self) {
+        let Some([interrupt, terminate]) = &mut self.0 else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 
-/// Waits for Ctrl-C; for ever where it cannot be had.
+/// Ctrl-C.
 #[cfg(not(unix))]
-pub(super) async fn signalled() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+pub(super) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(super) fn new() -> Signals {
+        Signals
+    }
+
+    /// Waits for the next; for ever where it cannot be had.
+    pub(super) async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
     }
 }

@@ -5,8 +5,10 @@ mod allow;
 mod auth;
 mod conns;
 mod cx;
+mod drain;
 mod func;
 mod gate;
+mod inherit;
 mod method;
 mod plugin;
 mod reply;
@@ -19,6 +21,7 @@ pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
 pub use cx::Cx;
 pub(crate) use cx::{ConnInfo, More};
+pub use drain::ShutdownHandle;
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
 pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
@@ -29,7 +32,7 @@ pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 pub use web::{ByTower, HttpBody, HttpService};
 
 use crate::{
-    conn::{Close, Stop},
+    conn::Close,
     limits::sane,
     net::{self, Stream},
     target::{Address, Listen, speak},
@@ -206,9 +209,18 @@ impl Server {
     }
 
     /// Binds an address: `tcp://HOST:PORT` (port 0 takes a free one) or `mem://NAME`, with
-    /// `?speak=rpcx,http` where fewer protocols are to be spoken than by the server.
+    /// `?speak=rpcx,http` where fewer protocols are to be spoken than by the server. `fd://3` is a
+    /// listening TCP socket that was passed to this process, by number or by its name in
+    /// `LISTEN_FDNAMES`.
     pub async fn listen(self, url: impl AsRef<str>) -> Result<Bound, Status> {
         Bound::new(self.freeze()?).listen(url).await
+    }
+
+    /// Serves all listeners that systemd, or another parent, passed to this process by
+    /// `LISTEN_FDS`. None is an error. Connections made while no process accepts are served by the
+    /// one that comes next.
+    pub fn serve_inherited(self) -> Result<Bound, Status> {
+        Bound::new(self.freeze()?).serve_inherited()
     }
 
     /// Serves a listener that was bound elsewhere.
@@ -404,9 +416,23 @@ impl Bound {
             Address::Memory(name) => {
                 Listener::Memory(net::MemoryListener::bind(&name).map_err(failed)?)
             }
+            Address::Inherited(which) => Listener::inherited(inherit::named(&which)?)?,
             Address::Given => return Err(failed(io::ErrorKind::Unsupported.into())),
         };
         self.listeners.push((listener, spoken));
+        Ok(self)
+    }
+
+    /// Serves all listeners that were passed to this process, too.
+    pub fn serve_inherited(mut self) -> Result<Bound, Status> {
+        let passed = inherit::passed()?;
+        if passed.is_empty() {
+            let text = "no listeners were passed to this process (LISTEN_FDS, LISTEN_PID)";
+            return Err(Status::failed_precondition(text));
+        }
+        for number in passed {
+            self.listeners.push((Listener::inherited(number)?, self.shared.spoken));
+        }
         Ok(self)
     }
 
@@ -444,67 +470,11 @@ impl Bound {
     pub fn addresses(&self) -> Vec<String> {
         self.listeners.iter().map(|(listener, _)| listener.to_string()).collect()
     }
-
-    /// Stops the server from elsewhere.
-    pub fn shutdown_handle(&self) -> ShutdownHandle {
-        ShutdownHandle(Arc::clone(&self.stop))
-    }
-
-    /// Serves until SIGINT, SIGTERM or [`ShutdownHandle::shutdown`]; then stops accepting, lets
-    /// running calls finish for at most `Limits::drain_time`, cuts what is left, and returns.
-    pub async fn run(self) -> Result<(), Status> {
-        let mut stopped = self.stop.subscribe();
-        // Dropping the set stops accepting, also when this future is dropped.
-        let leave = Leave(&self.shared);
-        let mut accepting = tokio::task::JoinSet::new();
-        accepting.spawn(accept::accept(self.listeners, Arc::clone(&self.shared)));
-        tokio::select! {
-            _ = stopped.wait_for(|stop| *stop) => {}
-            () = accept::signalled() => {}
-        }
-        drop(accepting);
-        drop(leave);
-        let drained = async {
-            while !self.shared.conns().open.is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        match tokio::time::timeout(self.shared.limits.drain_time, drained).await {
-            Ok(()) => Ok(()),
-            Err(_) => {
-                let busy = self.shared.conns().open.len();
-                self.shared.stop(Stop::Cut);
-                Err(Status::deadline_exceeded(format!(
-                    "{busy} connections were still busy after Limits::drain_time"
-                )))
-            }
-        }
-    }
-}
-
-/// Tells the connections to finish when the server ends, also when its future is dropped.
-struct Leave<'a>(&'a Shared);
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.0.stop(Stop::Drain);
-    }
 }
 
 impl fmt::Debug for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Bound").field(&self.addresses()).finish()
-    }
-}
-
-/// Stops a server from elsewhere.
-#[derive(Clone, Debug)]
-pub struct ShutdownHandle(Arc<watch::Sender<bool>>);
-
-impl ShutdownHandle {
-    /// Tells [`Bound::run`] to drain and return. More calls change nothing.
-    pub fn shutdown(&self) {
-        self.0.send_replace(true);
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Server {
     blank_line: bool,
     /// No more requests are read.
     pub(super) last: bool,
+    /// The answer to the last request that was read says goodbye.
+    leaving: bool,
     bounds: Bounds,
     limits: Limits,
 }
@@ -109,7 +111,11 @@ impl Wire for Server {
                     let protocol = *protocol;
                     let status = protocol.connected().unwrap_or_default();
                     out.tail().extend_from_slice(format!("HTTP/1.0 {status}\n\n").as_bytes());
-                    self.tunnel = Some(protocol.open(Side::Server, &self.limits));
+                    let mut tunnel = protocol.open(Side::Server, &self.limits);
+                    if self.leaving {
+                        tunnel.control(Control::Goodbye, out);
+                    }
+                    self.tunnel = Some(tunnel);
                     return Ok(Fed::Became(protocol.name()));
                 }
                 State::Head(_) if self.last => {
@@ -188,8 +194,9 @@ impl Wire for Server {
         out.tail().truncate(mark.frame);
     }
 
-    /// HTTP/1.1 has nothing to say but answers.
+    /// HTTP/1.1 has nothing to say but answers; the last of them says goodbye.
     fn control(&mut self, what: Control, out: &mut Out) {
+        self.leaving |= what == Control::Goodbye;
         if let Some(tunnel) = &mut self.tunnel {
             tunnel.control(what, out);
         }
@@ -227,9 +234,23 @@ impl Server {
             spare: None,
             blank_line: false,
             last: false,
+            leaving: false,
             bounds: Bounds::new(limits),
             limits: limits.clone(),
         }
+    }
+
+    /// What the answer to this request says of the connection. A server that leaves says so in the
+    /// answer to the last request that it has read, and reads no more (RFC 9112 §9.6).
+    pub(super) fn connection(&mut self, number: u64) -> Option<Connection> {
+        let newest = self.leaving && matches!(self.state, State::Head(_));
+        let newest = newest && self.places.is_newest(number);
+        let place = self.places.get_mut(number)?;
+        if newest {
+            place.connection = Connection::Closes;
+            self.last = true;
+        }
+        Some(place.connection)
     }
 
     /// Takes at most one request off the input.
