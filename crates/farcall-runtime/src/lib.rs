@@ -24,7 +24,7 @@ pub use net::Peer;
 pub use server::{
     Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, HttpRequest, HttpResponse, IntoPage, Memory,
     MethodInfo, Methods, Moments, Outcome, Page, Plugin, Server, Service, ShutdownHandle, Token,
-    Verdict, block_on,
+    Verdict, block_on, inherits,
 };
 #[cfg(feature = "tower")]
 pub use server::{HttpBody, HttpService};

@@ -202,8 +202,13 @@ pub trait Wire: Send {
 
     /// Asked after [`feed`](Wire::feed) gave an error: whether the calls that were found before
     /// are still to be answered, and all of it read by the peer, before the connection closes.
-    /// Asked after [`Control::Goodbye`] too: whether the peer was told that no more is read.
     fn closing(&self) -> bool {
+        false
+    }
+
+    /// Asked after [`Control::Goodbye`]: whether what was written since tells the peer that nothing
+    /// more is read, so that nothing has to be waited for.
+    fn said_goodbye(&self) -> bool {
         false
     }
 }

@@ -84,7 +84,7 @@ pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
     Deny, HttpRequest, HttpResponse, Inbound, IntoPage, Listen, Memory, MethodInfo, Methods,
     Moments, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Server, Service, ServiceClient,
-    ShutdownHandle, Started, StreamCall, Target, Token, Upload, Verdict, stream,
+    ShutdownHandle, Started, StreamCall, Target, Token, Upload, Verdict, inherits, stream,
 };
 pub use futures_core::Stream;
 

@@ -343,7 +343,8 @@ impl Connected<'_> {
         let mut state = self.link.lock();
         // Where calls come one by one, what nobody waits for any more is not worth to be written.
         let written = self.link.ordered || flushed && state.out.is_empty();
-        let done = written && state.slots.waiting() == 0;
+        // Those on connections that were left are somebody else's.
+        let done = written && !state.slots.waits_in(&(state.base..u64::MAX));
         state.unwritten = !done;
         done || late
     }

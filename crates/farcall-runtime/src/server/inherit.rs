@@ -20,9 +20,15 @@ const MOST: i32 = 1024;
 
 /// Those that were passed to this process, and their names; none if `LISTEN_FDS` is not set, or
 /// meant for another process.
-pub(crate) fn passed() -> Result<Range<i32>, Status> {
+pub(super) fn passed() -> Result<Range<i32>, Status> {
     let var = |name| std::env::var(name).ok();
     read(var("LISTEN_FDS"), var("LISTEN_PID"), std::process::id())
+}
+
+/// Whether listeners were passed to this process (`LISTEN_FDS`, and `LISTEN_PID` its own). An error
+/// says which variable cannot be read.
+pub fn inherits() -> Result<bool, Status> {
+    passed().map(|passed| !passed.is_empty())
 }
 
 fn read(count: Option<String>, pid: Option<String>, own: u32) -> Result<Range<i32>, Status> {
@@ -43,7 +49,7 @@ fn read(count: Option<String>, pid: Option<String>, own: u32) -> Result<Range<i3
 }
 
 /// The descriptor that `fd://…` means: a number, or one of `LISTEN_FDNAMES`.
-pub(crate) fn named(text: &str) -> Result<i32, Status> {
+pub(super) fn named(text: &str) -> Result<i32, Status> {
     let passed = passed()?;
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     find(text, passed, &names)
@@ -68,7 +74,7 @@ fn find(text: &str, passed: Range<i32>, names: &str) -> Result<i32, Status> {
 
 /// The listener behind a descriptor; an error says what is there instead.
 #[cfg(unix)]
-pub(crate) fn take(number: i32) -> Result<TcpListener, Status> {
+pub(super) fn take(number: i32) -> Result<TcpListener, Status> {
     use std::os::fd::BorrowedFd;
     let wrong = |why: String| Status::invalid_argument(format!("descriptor {number} {why}"));
     if number < FIRST {
@@ -106,7 +112,7 @@ fn check(passed: std::os::fd::BorrowedFd<'_>) -> Result<TcpListener, String> {
 
 /// Descriptors are not passed on this system.
 #[cfg(not(unix))]
-pub(crate) fn take(_: i32) -> Result<TcpListener, Status> {
+pub(super) fn take(_: i32) -> Result<TcpListener, Status> {
     Err(Status::unimplemented("listeners are inherited on Unix alone"))
 }
 

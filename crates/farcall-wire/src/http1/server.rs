@@ -222,6 +222,13 @@ impl Wire for Server {
     fn closing(&self) -> bool {
         self.tunnel.as_ref().map_or(self.last, |tunnel| tunnel.closing())
     }
+
+    fn said_goodbye(&self) -> bool {
+        match &self.tunnel {
+            Some(tunnel) => tunnel.said_goodbye(),
+            None => self.leaving && self.last,
+        }
+    }
 }
 
 impl Server {
