@@ -1,6 +1,11 @@
 //! `farcall serve`: the example services on every address asked for, until a signal.
 
-use crate::{DONE, FAILED, USAGE, args::{self, Serve}, call::said, log, output, runtime, services};
+use crate::{
+    DONE, FAILED, USAGE,
+    args::{self, Serve},
+    call::said,
+    log, output, runtime, services,
+};
 use farcall::{Allow, Bound, Deny, Limits, Listen, Server, Status, Token, inherits};
 
 /// Where it listens unless it is told.

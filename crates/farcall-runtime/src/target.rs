@@ -166,7 +166,9 @@ impl Listen {
             "fd" if !rest.is_empty() => Address::Inherited(rest.to_owned()),
             "fd" => return Err(wrong("it names no descriptor: fd://3".to_owned())),
             other => {
-                return Err(wrong(format!("transport `{other}` is not built; built: tcp, mem, fd")));
+                return Err(wrong(format!(
+                    "transport `{other}` is not built; built: tcp, mem, fd"
+                )));
             }
         };
         let mut spoken = None;

@@ -168,8 +168,7 @@ async fn rolling_restarts_lose_nothing_and_run_nothing_twice() {
 /// Calls that run when the connection leaves get their answers there; others do not wait for them.
 #[tokio::test]
 async fn an_old_connection_is_told_goodbye_and_no_call_waits_for_it() -> Result<()> {
-    let limits =
-        Limits { connection_age: Some(Duration::from_millis(200)), ..Limits::default() };
+    let limits = Limits { connection_age: Some(Duration::from_millis(200)), ..Limits::default() };
     let running = Running::start(probe(limits)).await;
     for protocol in ["rpcx", "netrpc"] {
         let client = ProbeClient::connect(running.url.replace("rpcx", protocol)).await?;
@@ -200,18 +199,12 @@ async fn closing_a_client_waits_for_the_connection_it_left() -> Result<()> {
 /// The words of a server that refuses late calls, on every protocol that it can be made to say.
 #[tokio::test]
 async fn late_calls_are_refused_as_not_run() -> Result<()> {
-    let limits = Limits {
-        goodbye: Duration::ZERO,
-        quiet: Duration::from_millis(300),
-        ..Limits::default()
-    };
+    let limits =
+        Limits { goodbye: Duration::ZERO, quiet: Duration::from_millis(300), ..Limits::default() };
     for (protocol, line) in [
         ("jsonrpc", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"Probe.Sleep\",\"params\":[400]}\n"),
         ("jsonrpc1", "{\"id\":1,\"method\":\"Probe.Sleep\",\"params\":[400]}\n"),
-        (
-            "http",
-            "POST /Probe/Sleep HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n400",
-        ),
+        ("http", "POST /Probe/Sleep HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n400"),
     ] {
         let running = Running::start(probe(limits.clone())).await;
         let address = running.url.trim_start_matches("rpcx://");

@@ -97,18 +97,8 @@ pub(super) fn let_go(link: &Arc<Link>, halves: Halves) -> Option<impl Future<Out
         alarm.set(at);
     }
     let (events, wakers) = (Vec::new(), Vec::new());
-    let mut leaver = Leaver {
-        link,
-        read,
-        write,
-        wire: wire?,
-        input,
-        need,
-        positions,
-        alarm,
-        events,
-        wakers,
-    };
+    let mut leaver =
+        Leaver { link, read, write, wire: wire?, input, need, positions, alarm, events, wakers };
     Some(async move {
         poll_fn(|cx| leaver.poll(cx)).await;
         let _ = poll_fn(|cx| Poll::Ready(leaver.write.poll_close(cx))).await;

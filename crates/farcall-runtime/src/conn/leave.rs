@@ -119,7 +119,8 @@ impl Conn {
 
     /// The wire may have said with an answer that no more is read.
     pub(super) fn heed_the_last_word(&mut self) {
-        let said = self.leave.is_some() && self.wire.as_ref().is_some_and(|wire| wire.said_goodbye());
+        let said =
+            self.leave.is_some() && self.wire.as_ref().is_some_and(|wire| wire.said_goodbye());
         if said && self.part.is_none() {
             (self.need, self.unfed) = (0, false);
             self.input.clear();

@@ -29,10 +29,12 @@ pub(super) enum Listener {
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Listener::Tcp(listener) | Listener::Inherited(listener) => match listener.local_addr() {
-                Ok(address) => write!(f, "tcp://{address}"),
-                Err(error) => write!(f, "tcp://? ({error})"),
-            },
+            Listener::Tcp(listener) | Listener::Inherited(listener) => {
+                match listener.local_addr() {
+                    Ok(address) => write!(f, "tcp://{address}"),
+                    Err(error) => write!(f, "tcp://? ({error})"),
+                }
+            }
             Listener::Memory(listener) => write!(f, "mem://{}", listener.name()),
         }
     }
@@ -42,14 +44,17 @@ impl Listener {
     /// The listener that was passed to this process by this number.
     pub(super) fn inherited(number: i32) -> Result<Listener, Status> {
         let listener = tokio::net::TcpListener::from_std(inherit::take(number)?);
-        let failed = |error| Status::unavailable(format!("cannot listen on fd://{number}: {error}"));
+        let failed =
+            |error| Status::unavailable(format!("cannot listen on fd://{number}: {error}"));
         Ok(Listener::Inherited(listener.map_err(failed)?))
     }
 
     /// The next connection; none if it was lost while it was accepted.
     async fn accept(&self) -> io::Result<Option<Stream>> {
         match self {
-            Listener::Tcp(listener) | Listener::Inherited(listener) => Ok(net::adopt(listener.accept().await?.0).ok()),
+            Listener::Tcp(listener) | Listener::Inherited(listener) => {
+                Ok(net::adopt(listener.accept().await?.0).ok())
+            }
             Listener::Memory(listener) => Ok(Some(poll_fn(|cx| listener.poll_accept(cx)).await)),
         }
     }

@@ -78,9 +78,9 @@ impl Bound {
         shared.stop(Stop::Cut);
         match busy {
             0 => Ok(()),
-            busy => Err(Status::deadline_exceeded(format!(
-                "{busy} connections were still busy {why}"
-            ))),
+            busy => {
+                Err(Status::deadline_exceeded(format!("{busy} connections were still busy {why}")))
+            }
         }
     }
 }

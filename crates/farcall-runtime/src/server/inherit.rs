@@ -34,7 +34,9 @@ pub fn inherits() -> Result<bool, Status> {
 fn read(count: Option<String>, pid: Option<String>, own: u32) -> Result<Range<i32>, Status> {
     let Some(count) = count else { return Ok(FIRST..FIRST) };
     let wrong = |name, text: &str| {
-        Status::invalid_argument(format!("{name} is `{text}`, which is not a number that it can be"))
+        Status::invalid_argument(format!(
+            "{name} is `{text}`, which is not a number that it can be"
+        ))
     };
     if let Some(pid) = pid {
         let pid: u32 = pid.parse().map_err(|_| wrong("LISTEN_PID", &pid))?;
@@ -153,7 +155,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let taken = take(listener.as_raw_fd()).expect("a listener");
         assert_eq!(taken.local_addr().ok(), listener.local_addr().ok());
-        let dialled = std::net::TcpStream::connect(taken.local_addr().expect("one")).expect("it is");
+        let dialled =
+            std::net::TcpStream::connect(taken.local_addr().expect("one")).expect("it is");
         let file = std::fs::File::open("/dev/null").expect("there is one");
         let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
         let silent = std::os::unix::net::UnixStream::pair().expect("two").0;

@@ -31,8 +31,8 @@ use crate::{
 };
 use bytes::BytesMut;
 use farcall_core::{
-    Body, Bounds, Call, Code, Compress, Format, Found, LEAVING, Limits, Meta, Routes, Shaped, Status, Str,
-    Ticket,
+    Body, Bounds, Call, Code, Compress, Format, Found, LEAVING, Limits, Meta, Routes, Shaped,
+    Status, Str, Ticket,
 };
 use header::Header;
 
