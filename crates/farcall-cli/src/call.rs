@@ -101,6 +101,7 @@ enum Argument {
 impl Plan {
     fn new(args: &args::Call) -> Result<Plan, String> {
         let target = Target::parse(&args.target).map_err(|status| said(&status))?;
+        args.secure.check(&target)?;
         let (service, method) = path(&target, &args.target)?;
         if args.auth.is_some() && target.protocol.auth_key().is_none() {
             return Err(format!("{} has no place for --auth", target.protocol.name()));
@@ -135,7 +136,7 @@ impl Plan {
         let deadline = args.deadline;
         talk.say(&format!("{} {} at {}", talk.style.strong("call"), self.name, args.target));
         let began = Instant::now();
-        let client = connect(&args.target, deadline).await?;
+        let client = connect(args, deadline).await?;
         let connected = began.elapsed();
         let (protocol, address) = (client.target().protocol.name(), &client.target().address);
         let took = output::time(connected);
@@ -228,10 +229,11 @@ enum Reply {
 }
 
 /// Connects within the deadline of the whole.
-async fn connect(url: &str, deadline: Duration) -> Result<Client, Status> {
+async fn connect(args: &args::Call, deadline: Duration) -> Result<Client, Status> {
     let limits = Limits::default();
     let connect_time = limits.connect_time.min(deadline);
-    ClientBuilder::new(url).limits(Limits { connect_time, ..limits }).build().await
+    let builder = ClientBuilder::new(&args.target).limits(Limits { connect_time, ..limits });
+    args.secure.apply(builder).build().await
 }
 
 fn unwritten() -> Status {

@@ -76,11 +76,11 @@ async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
     let instance = args.instance.map(Into::into);
     let settings = services::Settings { factor: args.factor, instance };
     let guarded = rules.token.is_some();
-    let Serve { drain_delay, drain_time, listen, .. } = args;
+    let Serve { drain_delay, drain_time, listen, secure, .. } = args;
     let drain_delay = drain_delay.unwrap_or_default();
     let limits = Limits { drain_delay, drain_time, ..Limits::default() };
     let server = services::with(settings).limits(limits).list_services().debug_rpc().health();
-    let server = rules.put(server);
+    let server = secure.apply(rules.put(server)).map_err(Status::invalid_argument)?;
     let mut urls = listen.iter();
     let mut bound = match urls.next() {
         Some(first) => server.listen(first).await?,
@@ -99,20 +99,25 @@ fn announce(bound: &Bound, guarded: bool) {
         output::line(&format!("listening on {address}"));
     }
     let reachable = |address: &String| {
-        let place = address.strip_prefix("tcp://")?;
+        let (scheme, place) = match address.split_once("://")? {
+            ("tcp", place) => ("http", place),
+            ("tls", place) => ("https", place),
+            _ => return None,
+        };
         // Nobody connects to "everywhere".
-        Some(place.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"))
+        let place = place.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
+        Some(format!("{scheme}://{place}"))
     };
-    if let Some(place) = bound.addresses().iter().find_map(reachable) {
+    if let Some(url) = bound.addresses().iter().find_map(reachable) {
         if guarded {
             output::note(&format!(
                 "try: curl -H 'Authorization: Bearer TOKEN' -d '{{\"A\":6,\"B\":7}}' \
-                 http://{place}/Arith/Mul"
+                 {url}/Arith/Mul"
             ));
             return;
         }
         output::note(&format!(
-            "try: curl -d '{{\"A\":6,\"B\":7}}' http://{place}/Arith/Mul; all methods: curl {place}"
+            "try: curl -d '{{\"A\":6,\"B\":7}}' {url}/Arith/Mul; all methods: curl {url}"
         ));
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::{Alarm, after},
-    net::{ReadHalf, Stream, WriteHalf},
+    net::{ReadHalf, Stream, Told, WriteHalf, told},
     target::Target,
 };
 use bytes::BytesMut;
@@ -65,7 +65,7 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
                     }
                     // One that was let go of is nobody's any more.
                     if let Some(status) = &ended.status {
-                        down(link, status, ended.answered);
+                        down(link, status, ended.answered, ended.unread);
                     }
                     let lived = ended.answered || since.elapsed() >= SHORT_LIFE;
                     if lived {
@@ -78,22 +78,27 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
                     }
                     None
                 }
-                Some(Ok(Err(error))) => Some(format!("cannot connect: {error}")),
-                Some(Err(_)) => Some(format!(
+                Some(Ok(Err(error))) => Some(match Told::of(&error) {
+                    Some(told) => told.status(),
+                    None => unreached(format!("cannot connect: {error}")),
+                }),
+                Some(Err(_)) => Some(unreached(format!(
                     "no connection within {:?} (Limits::connect_time)",
                     link.limits.connect_time
-                )),
+                ))),
                 None => break,
             };
-            if let Some(text) = failure {
-                let status = Status::unavailable(text)
-                    .with_hint("is the server running, and is the address right?");
-                down(link, &link.place(status), false);
+            if let Some(status) = failure {
+                down(link, &link.place(status), false, true);
             }
             pause = if pause.is_zero() { first } else { pause.saturating_mul(2).min(most) };
             not_before = after(Instant::now(), jittered(pause));
         }
     }
+}
+
+fn unreached(text: String) -> Status {
+    Status::unavailable(text).with_hint("is the server running, and is the address right?")
 }
 
 /// The pause less a random quarter at most, so that clients of one server do not return together.
@@ -136,10 +141,11 @@ async fn unless_closed<F: Future>(link: &Link, wait: F) -> Option<F::Output> {
 
 /// There is no connection any more, or still none: every call that was on it fails, and callers
 /// that wait learn of it.
-fn down(link: &Link, status: &Status, answered: bool) {
+fn down(link: &Link, status: &Status, answered: bool, unread: bool) {
     let mut wakers = Vec::new();
     let mut state = link.lock();
-    let written = state.written;
+    // What the server did not look at has not been sent, whatever was written.
+    let written = if unread { 0 } else { state.written };
     let all = state.base..u64::MAX;
     let sent = |position| status.clone().with_sent(State::sent(written, position));
     state.slots.fail_all(&all, &mut wakers, sent);
@@ -175,7 +181,7 @@ impl Drop for Gone {
             Status::cancelled("the runtime that the client ran on has ended")
         };
         // Callers in the line have lost nothing: they try again.
-        down(&self.link, &status, true);
+        down(&self.link, &status, true, false);
         self.link.unclaim(self.connector.take().filter(|_| !closed));
     }
 }
@@ -187,6 +193,8 @@ struct Ended {
     answered: bool,
     /// The server said goodbye.
     leaving: bool,
+    /// The server refused the connection before it read anything.
+    unread: bool,
 }
 
 async fn run(link: &Arc<Link>, stream: Stream) -> Ended {
@@ -220,20 +228,21 @@ async fn run(link: &Arc<Link>, stream: Stream) -> Ended {
         answered: false,
         leaving: false,
         let_go: false,
+        unread: false,
     };
     let status = poll_fn(|cx| connected.poll(cx)).await;
-    let Connected { read, write, input, need, answered, leaving, let_go, .. } = connected;
+    let Connected { read, write, input, need, answered, leaving, let_go, unread, .. } = connected;
     if let_go {
         let halves = Halves { read, write: Arc::clone(&write), input, need };
         if let Some(leaver) = leave::let_go(link, halves) {
             tokio::spawn(leaver);
-            return Ended { status: None, answered, leaving };
+            return Ended { status: None, answered, leaving, unread };
         }
     }
     // What a transport still has to say at its end, it says soon or not at all.
     let _ = timeout(CLOSE_TIME, poll_fn(|cx| write.poll_close(cx))).await;
     let status = (!let_go).then(|| link.place(status));
-    Ended { status, answered, leaving }
+    Ended { status, answered, leaving, unread }
 }
 
 /// An open connection, as its driver sees it.
@@ -261,6 +270,7 @@ struct Connected<'l> {
     leaving: bool,
     /// All is written: others may read what comes.
     let_go: bool,
+    unread: bool,
 }
 
 impl Connected<'_> {
@@ -405,6 +415,9 @@ impl Connected<'_> {
             self.input.reserve(self.need.min(self.input.len()).max(READ_BYTES));
         }
         match self.read.poll_read(cx, &mut self.input) {
+            Poll::Ready(Ok(0)) if told::is_alert(&self.input) => {
+                return Poll::Ready(Err(self.told(&told::wants_tls())));
+            }
             Poll::Ready(Ok(0)) => {
                 self.hear_the_end();
                 let text = match self.need {
@@ -415,7 +428,10 @@ impl Connected<'_> {
             }
             Poll::Ready(Ok(_)) => {}
             Poll::Ready(Err(error)) => {
-                return Poll::Ready(Err(Status::unavailable(format!("cannot read: {error}"))));
+                return Poll::Ready(Err(match Told::of(&error) {
+                    Some(told) => self.told(told),
+                    None => Status::unavailable(format!("cannot read: {error}")),
+                }));
             }
             Poll::Pending => return Poll::Pending,
         }
@@ -433,6 +449,10 @@ impl Connected<'_> {
                 // Clients answer nothing, so there is nothing to wait for.
                 Ok(Fed::Waiting) => break Ok(0),
                 Ok(Fed::Closing) => break Err(Status::unavailable(HUNG_UP)),
+                Err(_) if told::is_alert(&self.input) => {
+                    self.unread = true;
+                    break Err(told::wants_tls().status());
+                }
                 Err(broken) => {
                     let text = format!("the server broke the protocol: {broken}");
                     break Err(Status::internal(text));
@@ -485,6 +505,13 @@ impl Connected<'_> {
         }
         drop(state);
         self.wakers.drain(..).for_each(Waker::wake);
+    }
+
+    /// The server, or its transport, says why there is no connection any more.
+    #[cold]
+    fn told(&mut self, told: &Told) -> Status {
+        self.unread = told.unread;
+        told.status()
     }
 
     /// Fails the calls whose deadline has passed.

@@ -16,7 +16,11 @@ pub use call::{Call, CallMeta, Oneway, Started};
 pub use over::Over;
 pub use streaming::{StreamCall, Upload};
 
-use crate::{server::MethodInfo, target::Target};
+use crate::{
+    net::{Dialer, Settings, Tcp},
+    server::MethodInfo,
+    target::Target,
+};
 use bytes::Bytes;
 use call::{To, start_driver};
 use farcall_core::{Compress, Format, Limits, Status, Value};
@@ -356,6 +360,7 @@ pub struct ClientBuilder<C> {
     compress: Compress,
     token: Option<String>,
     connections: Option<usize>,
+    transport: Settings,
     client: PhantomData<fn() -> C>,
 }
 
@@ -369,6 +374,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             compress: Compress::None,
             token: None,
             connections: None,
+            transport: Settings::default(),
             client: PhantomData,
         }
     }
@@ -404,6 +410,20 @@ impl<C: ServiceClient> ClientBuilder<C> {
         self
     }
 
+    /// Sets what is asked of TCP sockets.
+    pub fn tcp(mut self, settings: Tcp) -> Self {
+        self.transport.tcp = settings;
+        self
+    }
+
+    /// Sets how servers prove who they are, and how this client does; for targets that go over TLS.
+    /// What the URL says goes before it.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::net::tls::ClientTls) -> Self {
+        self.transport.tls = Some(tls);
+        self
+    }
+
     /// The client; it connects when it is first used.
     pub fn lazy(self) -> Result<C, Status> {
         self.client().map(C::from_client)
@@ -418,7 +438,8 @@ impl<C: ServiceClient> ClientBuilder<C> {
 
     fn client(self) -> Result<Client, Status> {
         let target = Target::parse(&self.url)?;
-        let connector = Connector::to(&target);
+        let dialer = Dialer::new(target.address.clone(), self.transport)?;
+        let connector = Connector::to(&target, dialer);
         let client = Client::new(target, self.limits, connector, self.connections);
         let format = self.format.unwrap_or(client.defaults.format);
         let client = client.format(format).compress(self.compress);

@@ -1,8 +1,8 @@
 //! Listeners: accept, count, hand over; back off when the system refuses.
 
-use super::{Shared, conns::Refused, inherit};
+use super::{Shared, conns::Refused};
 use crate::net::{self, MemoryListener, Stream};
-use farcall_core::Status;
+use farcall_core::Limits;
 use farcall_wire::sniff::Spoken;
 use std::{
     fmt,
@@ -18,78 +18,89 @@ use tokio::{sync::watch, task::JoinSet, time::sleep};
 /// The first pause after accepting failed; each further failure in a row doubles it up to the last.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
+/// A listener, and what is known of it.
+pub(super) struct Door {
+    pub(super) listener: Listener,
+    /// What is spoken there.
+    pub(super) spoken: Spoken,
+    /// It was passed to this process: another may have it too, and what waits in its queue when this
+    /// one leaves is not lost.
+    pub(super) inherited: bool,
+}
+
 /// Something that accepts connections.
 pub(super) enum Listener {
     Tcp(tokio::net::TcpListener),
-    /// Another process may have it too: what waits in its queue when this one leaves is not lost.
-    Inherited(tokio::net::TcpListener),
+    #[cfg(feature = "tls")]
+    Tls(tokio::net::TcpListener, net::tls::TlsHandle),
+    #[cfg(unix)]
+    Unix(net::UnixListener),
     Memory(MemoryListener),
 }
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Listener::Tcp(listener) | Listener::Inherited(listener) => {
-                match listener.local_addr() {
-                    Ok(address) => write!(f, "tcp://{address}"),
-                    Err(error) => write!(f, "tcp://? ({error})"),
-                }
-            }
+            Listener::Tcp(listener) => write_address(f, "tcp", listener),
+            #[cfg(feature = "tls")]
+            Listener::Tls(listener, _) => write_address(f, "tls", listener),
+            #[cfg(unix)]
+            Listener::Unix(listener) => write!(f, "unix://{}", listener.path().display()),
             Listener::Memory(listener) => write!(f, "mem://{}", listener.name()),
         }
     }
 }
 
-impl Listener {
-    /// The listener that was passed to this process by this number.
-    pub(super) fn inherited(number: i32) -> Result<Listener, Status> {
-        let listener = tokio::net::TcpListener::from_std(inherit::take(number)?);
-        let failed =
-            |error| Status::unavailable(format!("cannot listen on fd://{number}: {error}"));
-        Ok(Listener::Inherited(listener.map_err(failed)?))
+fn write_address(
+    f: &mut fmt::Formatter<'_>,
+    scheme: &str,
+    listener: &tokio::net::TcpListener,
+) -> fmt::Result {
+    match listener.local_addr() {
+        Ok(address) => write!(f, "{scheme}://{address}"),
+        Err(error) => write!(f, "{scheme}://? ({error})"),
     }
+}
 
+impl Listener {
     /// The next connection; none if it was lost while it was accepted.
-    async fn accept(&self) -> io::Result<Option<Stream>> {
+    async fn accept(&self, limits: &Limits) -> io::Result<Option<Stream>> {
+        let _ = limits; // for those transports that shake hands
         match self {
-            Listener::Tcp(listener) | Listener::Inherited(listener) => {
-                Ok(net::adopt(listener.accept().await?.0).ok())
+            #[cfg(feature = "tls")]
+            Listener::Tls(listener, tls) => {
+                let stream = net::adopt(listener.accept().await?.0).ok();
+                Ok(stream.and_then(|stream| tls.over(stream, limits)))
             }
+            #[cfg(unix)]
+            Listener::Unix(listener) => listener.accept().await.map(Some),
+            Listener::Tcp(listener) => Ok(net::adopt(listener.accept().await?.0).ok()),
             Listener::Memory(listener) => Ok(Some(poll_fn(|cx| listener.poll_accept(cx)).await)),
         }
     }
 }
 
 /// Accepts on all listeners until it is told to stop.
-pub(super) async fn accept(
-    listeners: Vec<(Listener, Spoken)>,
-    shared: Arc<Shared>,
-    closing: watch::Receiver<bool>,
-) {
+pub(super) async fn accept(doors: Vec<Door>, shared: Arc<Shared>, closing: watch::Receiver<bool>) {
     let mut loops = JoinSet::new();
-    for (listener, spoken) in listeners {
-        loops.spawn(accept_on(listener, spoken, Arc::clone(&shared), closing.clone()));
+    for door in doors {
+        loops.spawn(accept_on(door, Arc::clone(&shared), closing.clone()));
     }
     while loops.join_next().await.is_some() {}
 }
 
-async fn accept_on(
-    listener: Listener,
-    spoken: Spoken,
-    shared: Arc<Shared>,
-    mut closing: watch::Receiver<bool>,
-) {
+async fn accept_on(door: Door, shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
     let mut pause = BACK_OFF.0;
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = door.listener.accept(&shared.limits) => accepted,
             _ = closing.wait_for(|closing| *closing) => break,
         };
         match accepted {
             Ok(None) => {}
             Ok(Some(stream)) => {
                 pause = BACK_OFF.0;
-                let_in(stream, spoken, &shared);
+                let_in(stream, door.spoken, &shared);
             }
             // A peer that left between connecting and being accepted is no reason to pause.
             Err(error) if is_peers(&error) => {}
@@ -105,10 +116,10 @@ async fn accept_on(
     }
     // Who waits in the queue of a listener that closes would be reset. They have connected: they are
     // served, as far as there is time. Others find the queue of an inherited one.
-    if !matches!(listener, Listener::Inherited(_)) {
+    if !door.inherited {
         for _ in 0..shared.limits.connections {
-            match at_once(listener.accept()).await {
-                Some(Ok(Some(stream))) => let_in(stream, spoken, &shared),
+            match at_once(door.listener.accept(&shared.limits)).await {
+                Some(Ok(Some(stream))) => let_in(stream, door.spoken, &shared),
                 Some(Ok(None)) => {}
                 Some(Err(error)) if is_peers(&error) => {}
                 Some(Err(_)) | None => break,

@@ -35,14 +35,14 @@ impl Bound {
     ///
     /// Dropping the future stops accepting at once and tells the connections goodbye.
     pub async fn run(self) -> Result<(), Status> {
-        let Bound { shared, listeners, stop } = self;
+        let Bound { shared, doors, stop } = self;
         let mut stopped = stop.subscribe();
         let mut signals = accept::Signals::new();
         let leave = Leave(&shared);
         let (close, closing) = watch::channel(false);
         // Dropping the set stops accepting, also when this future is dropped.
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept::accept(listeners, Arc::clone(&shared), closing));
+        accepting.spawn(accept::accept(doors, Arc::clone(&shared), closing));
         tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => {}
             () = signals.next() => {}
