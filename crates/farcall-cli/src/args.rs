@@ -59,7 +59,7 @@ pub(crate) struct Demo {
 /// Serves the example services: Arith, HelloService, Echo
 ///
 /// One port answers rpcx, net/rpc, JSON-RPC 2.0 and 1.0, and plain JSON over HTTP/1.1. Serves until
-/// SIGINT or SIGTERM, then lets running calls finish.
+/// SIGINT or SIGTERM, then says goodbye and lets running calls finish; a second signal cuts them.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -68,6 +68,7 @@ Examples:
   farcall serve --listen tcp://127.0.0.1:8972 --listen tcp://[::1]:8972
   farcall serve --listen 'tcp://127.0.0.1:8972?speak=rpcx,http'
   farcall serve --auth-token s3cret --allow 10.0.0.0/8 --allow 127.0.0.1
+  farcall serve --listen fd://3                     a socket that systemd passed
   farcall serve --factor 2 --instance blue          told apart by Arith.Mul and Echo.Meta
 
   farcall serve --tls-cert cert.pem --tls-key key.pem --tls-client-ca clients.pem
@@ -76,8 +77,9 @@ Examples:
 Not built yet: --registry, --group, --weight, --meta.")]
 pub(crate) struct Serve {
     /// Where to listen: tcp://HOST:PORT, unix:///PATH, with ?speak=rpcx,http for fewer protocols
-    /// than all; may be given several times
-    #[arg(long, value_name = "URL", default_value = "tcp://127.0.0.1:8972")]
+    /// than all, or fd://3, a socket that was passed; may be given several times. Unless given: the
+    /// sockets of LISTEN_FDS, or tcp://127.0.0.1:8972
+    #[arg(long, value_name = "URL")]
     pub(crate) listen: Vec<String>,
     /// Arith.Mul multiplies its result by this
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
@@ -95,6 +97,12 @@ pub(crate) struct Serve {
     /// Let these addresses not connect; may be given several times
     #[arg(long, value_name = "CIDR")]
     pub(crate) deny: Vec<String>,
+    /// Time between a signal, when /healthz begins to say 503, and the end of accepting
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) drain_delay: Option<Duration>,
+    /// Time that running calls then have
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) drain_time: Duration,
     /// Threads that serve; all cores unless given
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) workers: Option<usize>,

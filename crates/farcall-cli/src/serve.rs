@@ -1,7 +1,15 @@
 //! `farcall serve`: the example services on every address asked for, until a signal.
 
-use crate::{DONE, FAILED, USAGE, args, call::said, log, output, runtime, services};
-use farcall::{Allow, Bound, Code, Deny, Listen, Server, Status, Token};
+use crate::{
+    DONE, FAILED, USAGE,
+    args::{self, Serve},
+    call::said,
+    log, output, runtime, services,
+};
+use farcall::{Allow, Bound, Deny, Limits, Listen, Server, Status, Token, inherits};
+
+/// Where it listens unless it is told.
+const USUAL: &str = "tcp://127.0.0.1:8972";
 
 /// Runs the command.
 pub(crate) fn run(args: args::Serve) -> u8 {
@@ -68,13 +76,17 @@ async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
     let instance = args.instance.map(Into::into);
     let settings = services::Settings { factor: args.factor, instance };
     let guarded = rules.token.is_some();
-    let server = rules.put(services::with(settings).list_services().debug_rpc().health());
-    let server = args.secure.apply(server).map_err(Status::invalid_argument)?;
-    let mut urls = args.listen.iter();
-    let Some(first) = urls.next() else {
-        return Err(Status::new(Code::InvalidArgument, "nowhere to listen"));
+    let Serve { drain_delay, drain_time, listen, secure, .. } = args;
+    let drain_delay = drain_delay.unwrap_or_default();
+    let limits = Limits { drain_delay, drain_time, ..Limits::default() };
+    let server = services::with(settings).limits(limits).list_services().debug_rpc().health();
+    let server = secure.apply(rules.put(server)).map_err(Status::invalid_argument)?;
+    let mut urls = listen.iter();
+    let mut bound = match urls.next() {
+        Some(first) => server.listen(first).await?,
+        None if inherits()? => server.serve_inherited()?,
+        None => server.listen(USUAL).await?,
     };
-    let mut bound = server.listen(first).await?;
     for url in urls {
         bound = bound.listen(url).await?;
     }

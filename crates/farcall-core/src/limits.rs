@@ -93,8 +93,18 @@ pub struct Limits {
     /// `message_bytes / 1024`. Default 10 s (16 KiB). Then the connection is closed.
     pub head_time: Duration,
     /// Time a connection that has completed a message may stay without a call. Default none: it is
-    /// never closed for idleness.
+    /// never closed for idleness. Then it is told goodbye.
     pub idle: Option<Duration>,
+    /// Age at which a connection is told goodbye, and its peer opens another: behind a balancer of
+    /// connections, new servers get their share. Each is up to a tenth younger or older, so that
+    /// those that came together do not leave together. Default none.
+    pub connection_age: Option<Duration>,
+    /// Time a connection that was told goodbye still takes calls. Default 500 ms. What comes later
+    /// is refused without being run, and the connection closes when all is answered.
+    pub goodbye: Duration,
+    /// A connection that was told goodbye, has nothing to answer and brings nothing for this long is
+    /// closed. Default 50 ms; longer than a round trip, or calls that crossed the goodbye are lost.
+    pub quiet: Duration,
     /// Time a connection that closes after an answer is still read, so that the peer can read that
     /// answer while it writes. Default 2 s; what comes is thrown away.
     pub linger: Duration,
@@ -119,7 +129,11 @@ pub struct Limits {
     /// Time between two attempts to reconnect: the first, doubling up to the second, each less a
     /// random quarter. Default 50 ms to 5 s.
     pub reconnect: (Duration, Duration),
-    /// Time running calls have to finish when a server is told to stop. Default 30 s.
+    /// Time between the moment a server is told to stop, when its page of health begins to say so,
+    /// and the moment it stops to accept. Default none: who balances by health needs to see it
+    /// twice or so.
+    pub drain_delay: Duration,
+    /// Time running calls then have to finish. Default 30 s. What is left is cut.
     pub drain_time: Duration,
 }
 
@@ -157,6 +171,9 @@ impl Default for Limits {
             handshake_time: Duration::from_secs(10),
             head_time: Duration::from_secs(10),
             idle: None,
+            connection_age: None,
+            goodbye: Duration::from_millis(500),
+            quiet: Duration::from_millis(50),
             linger: Duration::from_secs(2),
             calls_in_flight: 16_384,
             client_output_bytes: 64 * MIB,
@@ -165,6 +182,7 @@ impl Default for Limits {
             connect_time: Duration::from_secs(3),
             call_time: Some(Duration::from_secs(10)),
             reconnect: (Duration::from_millis(50), Duration::from_secs(5)),
+            drain_delay: Duration::ZERO,
             drain_time: Duration::from_secs(30),
         }
     }

@@ -92,10 +92,14 @@ impl Code {
     }
 }
 
+/// The text of [`Status::leaving`], which is all that some protocols carry.
+pub const LEAVING: &str = "the server is leaving; this call was not run";
+
 /// Whether the request left this machine: what decides if a call may be repeated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sent {
-    /// It did not: repeating is safe.
+    /// It did not, or the peer said that it turned it away before anything was run: repeating is
+    /// safe.
     #[default]
     No,
     /// It may have: only idempotent calls may be repeated.
@@ -165,8 +169,22 @@ impl Status {
     pub fn remote(code: Code, text: impl Into<String>) -> Status {
         let mut status = Status::new(code, text);
         status.0.origin = Origin::Remote;
-        status.0.sent = Sent::Yes;
+        if !status.is_leaving() {
+            status.0.sent = Sent::Yes;
+        }
         status
+    }
+
+    /// What a server that is leaving answers to calls that it does not run any more. Its text is
+    /// known to every client of ours: there the call counts as not sent.
+    #[cold]
+    pub fn leaving() -> Status {
+        Status::new(Code::Unavailable, LEAVING)
+    }
+
+    /// Whether a server that is leaving did not run the call: another may be asked.
+    pub fn is_leaving(&self) -> bool {
+        self.0.code == Code::Unavailable && self.0.sent == Sent::No && self.0.text == LEAVING
     }
 
     /// What kind of failure.
@@ -304,6 +322,7 @@ impl fmt::Display for Status {
             write!(f, ", attempt {attempts}")?;
         }
         let left = match sent {
+            Sent::No if *origin == Origin::Remote => "not run",
             Sent::No => "not sent",
             Sent::Maybe => "perhaps sent",
             Sent::Yes => "sent",

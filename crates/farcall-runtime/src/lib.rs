@@ -29,7 +29,7 @@ pub use net::{Identity, Peer, Tcp};
 pub use server::{
     Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, HttpRequest, HttpResponse, IntoPage, Memory,
     MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin, Pusher, Server, Service,
-    ShutdownHandle, Token, Verdict, block_on,
+    ShutdownHandle, Token, Verdict, block_on, inherits,
 };
 #[cfg(feature = "tower")]
 pub use server::{HttpBody, HttpService};

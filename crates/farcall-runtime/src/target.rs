@@ -16,7 +16,7 @@ use std::{fmt, path::PathBuf};
 const TRANSPORTS: &str = "tcp, tls, http, https, unix, mem";
 
 /// The transports that may be listened on.
-const LISTENERS: &str = "tcp, tls, unix, mem";
+const LISTENERS: &str = "tcp, tls, unix, mem, fd";
 
 /// Where and how to call.
 #[derive(Clone)]
@@ -47,6 +47,8 @@ pub enum Address {
     Unix(PathBuf),
     /// The name of a listener in this process.
     Memory(String),
+    /// A listener that was passed to this process: the number of its descriptor, or its name.
+    Inherited(String),
     /// A stream that was handed in.
     Given,
 }
@@ -57,6 +59,7 @@ impl fmt::Display for Address {
             Address::Tcp(address) | Address::Tls(address, _) => f.write_str(address),
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
             Address::Memory(name) => write!(f, "mem://{name}"),
+            Address::Inherited(which) => write!(f, "fd://{which}"),
             Address::Given => f.write_str("a given stream"),
         }
     }
@@ -86,7 +89,9 @@ impl Target {
     pub(crate) fn place(&self) -> Place<'_> {
         let host = match &self.address {
             Address::Tcp(address) | Address::Tls(address, _) => address,
-            Address::Unix(_) | Address::Memory(_) | Address::Given => "localhost",
+            Address::Unix(_) | Address::Memory(_) | Address::Inherited(_) | Address::Given => {
+                "localhost"
+            }
         };
         Place { host, path: self.path.as_deref() }
     }
@@ -197,6 +202,8 @@ impl Listen {
             "unix" => Address::Unix(socket_path(rest).map_err(wrong)?),
             "mem" if !rest.is_empty() => Address::Memory(rest.to_owned()),
             "mem" => return Err(wrong("it names no memory listener".to_owned())),
+            "fd" if !rest.is_empty() => Address::Inherited(rest.to_owned()),
+            "fd" => return Err(wrong("it names no descriptor: fd://3".to_owned())),
             other => {
                 let why = format!("transport `{other}` is not built; built: {LISTENERS}");
                 return Err(wrong(why));
@@ -345,6 +352,7 @@ mod tests {
             ("unix://", "names no socket"),
             ("tls://h:1?ca=f", "option `ca=f`"),
             ("mem://", "no memory listener"),
+            ("fd://", "no descriptor"),
             ("tcp://h:1?speak=smtp", "protocol `smtp` is not built; built: rpcx"),
             ("tcp://h:1?speak=", "protocol `` is not built"),
             ("tcp://h:1?speak=rpcx,", "protocol `` is not built"),

@@ -222,6 +222,12 @@ pub trait Wire: Send {
     fn closing(&self) -> bool {
         false
     }
+
+    /// Asked after [`Control::Goodbye`]: whether what was written since tells the peer that nothing
+    /// more is read, so that nothing has to be waited for.
+    fn said_goodbye(&self) -> bool {
+        false
+    }
 }
 
 /// Why [`Wire::feed`] returned.
@@ -267,6 +273,9 @@ pub enum Event {
         /// The number of the call.
         seq: u64,
     },
+    /// The server takes no more calls on this connection, those apart that it has received: they
+    /// are answered.
+    Goodbye,
     /// A window opened, or what was parked is gone: of one stream, or of all.
     Room {
         /// The number of the call; none for all of them.
@@ -476,6 +485,9 @@ pub enum Control {
         /// The number of the call.
         seq: u64,
     },
+    /// Tell the client that this connection takes no more calls before long; once, on a server.
+    /// Wires whose protocol has no word for it do nothing.
+    Goodbye,
     /// Items were taken by their consumer, or dropped: the window may open again. Also for streams
     /// that are over.
     Consumed {

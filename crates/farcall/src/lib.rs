@@ -85,7 +85,7 @@ pub use farcall_runtime::{
     Deny, HttpRequest, HttpResponse, Identity, Inbound, IntoPage, Listen, Memory, MethodInfo,
     Methods, Moments, Notice, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Push, Pusher,
     Pushes, Server, Service, ServiceClient, ShutdownHandle, Started, StreamCall, Target, Tcp,
-    TlsOptions, Token, Upload, Verdict, stream,
+    TlsOptions, Token, Upload, Verdict, inherits, stream,
 };
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};

@@ -441,6 +441,7 @@ impl Wire for Frames {
                 self.streams.remove(&seq);
                 frame(kind::CANCEL, seq, &[], out.tail());
             }
+            Control::Goodbye => {}
             Control::Consumed { seq, cost } => {
                 let Some(stream) = self.streams.get_mut(&seq) else { return };
                 stream.held -= cost;

@@ -4,6 +4,7 @@ mod calls;
 mod carriers;
 mod client;
 mod differential;
+mod ending;
 mod faults;
 mod gate;
 mod hostile;

@@ -2,6 +2,7 @@
 //! fails calls whose time is up, and backs off when the server cannot be reached.
 
 use super::{
+    leave::{self, Halves},
     link::{self, Link, Phase, State, expired},
     over::Connector,
 };
@@ -26,7 +27,7 @@ use std::{
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Bytes read at once.
-const READ_BYTES: usize = 64 * 1024;
+pub(super) const READ_BYTES: usize = 64 * 1024;
 
 /// Turns of reading and writing before others are let run.
 const TURNS: usize = 16;
@@ -62,10 +63,19 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
                     if matches!(link.lock().phase, Phase::Closed) {
                         break;
                     }
-                    down(link, &ended.status, ended.answered, ended.unread);
-                    link.inbox.lost(&ended.status);
-                    if ended.answered || since.elapsed() >= SHORT_LIFE {
+                    // One that was let go of is nobody's any more.
+                    if let Some(status) = &ended.status {
+                        down(link, status, ended.answered, ended.unread);
+                        link.inbox.lost(status);
+                    }
+                    let lived = ended.answered || since.elapsed() >= SHORT_LIFE;
+                    if lived {
                         pause = Duration::ZERO;
+                    }
+                    if lived && ended.leaving {
+                        // Nothing is wrong with the server, or with its successor.
+                        not_before = Instant::now();
+                        continue;
                     }
                     None
                 }
@@ -105,7 +115,7 @@ async fn wanted(link: &Link) -> bool {
         match state.phase {
             Phase::Closed => Poll::Ready(false),
             Phase::Dialling => Poll::Ready(true),
-            Phase::Down | Phase::Up => {
+            Phase::Down | Phase::Up | Phase::Leaving => {
                 state.driver = Some(cx.waker().clone());
                 Poll::Pending
             }
@@ -137,9 +147,9 @@ fn down(link: &Link, status: &Status, answered: bool, unread: bool) {
     let mut state = link.lock();
     // What the server did not look at has not been sent, whatever was written.
     let written = if unread { 0 } else { state.written };
-    state
-        .slots
-        .fail_all(&mut wakers, |position| status.clone().with_sent(State::sent(written, position)));
+    let all = state.base..u64::MAX;
+    let sent = |position| status.clone().with_sent(State::sent(written, position));
+    state.slots.fail_all(&all, &mut wakers, sent);
     if !matches!(state.phase, Phase::Closed) {
         state.phase = Phase::Down;
     }
@@ -149,15 +159,7 @@ fn down(link: &Link, status: &Status, answered: bool, unread: bool) {
         state.failures += 1;
         state.failure = Some(status.clone());
     }
-    state.wire = None;
-    state.write = None;
-    state.out = Out::new();
-    state.driver_writes = false;
-    state.flush_due = false;
-    state.alarm = None;
-    state.touched.clear();
-    state.again = false;
-    (state.appended, state.written) = (0, 0);
+    state.forget_connection();
     state.queue.call_all(&mut wakers);
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
@@ -187,13 +189,16 @@ impl Drop for Gone {
 
 /// How a connection ended.
 struct Ended {
-    status: Status,
+    /// Why; none where the server said goodbye and nothing is lost.
+    status: Option<Status>,
     answered: bool,
+    /// The server said goodbye.
+    leaving: bool,
     /// The server refused the connection before it read anything.
     unread: bool,
 }
 
-async fn run(link: &Link, stream: Stream) -> Ended {
+async fn run(link: &Arc<Link>, stream: Stream) -> Ended {
     {
         let mut state = link.lock();
         let Target { protocol, .. } = link.target;
@@ -224,12 +229,23 @@ async fn run(link: &Link, stream: Stream) -> Ended {
         leave: Alarm::default(),
         flushing: false,
         answered: false,
+        leaving: false,
+        let_go: false,
         unread: false,
     };
     let status = poll_fn(|cx| connected.poll(cx)).await;
+    let Connected { read, write, input, need, answered, leaving, let_go, unread, .. } = connected;
+    if let_go {
+        let halves = Halves { read, write: Arc::clone(&write), input, need };
+        if let Some(leaver) = leave::let_go(link, halves) {
+            tokio::spawn(leaver);
+            return Ended { status: None, answered, leaving, unread };
+        }
+    }
     // What a transport still has to say at its end, it says soon or not at all.
-    let _ = timeout(CLOSE_TIME, poll_fn(|cx| connected.write.poll_close(cx))).await;
-    Ended { status: link.place(status), answered: connected.answered, unread: connected.unread }
+    let _ = timeout(CLOSE_TIME, poll_fn(|cx| write.poll_close(cx))).await;
+    let status = (!let_go).then(|| link.place(status));
+    Ended { status, answered, leaving, unread }
 }
 
 /// An open connection, as its driver sees it.
@@ -253,6 +269,10 @@ struct Connected<'l> {
     /// The transport keeps bytes that it was given.
     flushing: bool,
     answered: bool,
+    /// The server said goodbye.
+    leaving: bool,
+    /// All is written: others may read what comes.
+    let_go: bool,
     unread: bool,
 }
 
@@ -299,6 +319,10 @@ impl Connected<'_> {
             if closed && self.left(cx, flushed) {
                 return Poll::Ready(link::closed());
             }
+            if self.leaving && !closed && flushed && self.may_let_go() {
+                self.let_go = true;
+                return Poll::Ready(Status::unavailable(HUNG_UP));
+            }
             if self.stall.poll(cx).is_ready() {
                 let text = "the server does not read (Limits::write_stall)";
                 return Poll::Ready(Status::unavailable(text));
@@ -332,9 +356,18 @@ impl Connected<'_> {
         let mut state = self.link.lock();
         // Where calls come one by one, what nobody waits for any more is not worth to be written.
         let written = self.link.ordered || flushed && state.out.is_empty();
-        let done = written && state.slots.waiting() == 0;
+        // Those on connections that were left are somebody else's.
+        let done = written && !state.slots.waits_in(&(state.base..u64::MAX));
         state.unwritten = !done;
         done || late
+    }
+
+    /// Whether the connection only brings answers any more.
+    #[cold]
+    fn may_let_go(&self) -> bool {
+        let state = self.link.lock();
+        let written = self.pending.is_empty() && state.out.is_empty();
+        written && (!self.link.streaming || state.slots.waiting() == 0)
     }
 
     /// Writes what the driver holds.
@@ -432,11 +465,15 @@ impl Connected<'_> {
             match event {
                 Event::Reply(reply) if !state.slots.has_streams() => {
                     self.answered = true;
+                    if reply.error.as_ref().is_some_and(Status::is_leaving) {
+                        state.heed_goodbye();
+                    }
                     self.wakers.extend(state.slots.complete(reply));
                 }
                 event => self.answered |= state.stream(event, self.link, &mut self.wakers),
             }
         }
+        self.leaving |= matches!(state.phase, Phase::Leaving);
         state.appended += (state.out.len() - before) as u64;
         if !state.out.is_empty() && !state.flush_due {
             // The wire has something of its own to say.

@@ -59,6 +59,8 @@ pub(crate) enum Phase {
     Dialling,
     /// Open.
     Up,
+    /// Open, and its server takes no new calls on it: they wait for another connection.
+    Leaving,
     /// The client was closed, or its last handle is gone.
     Closed,
 }
@@ -73,9 +75,13 @@ pub(crate) struct State {
     pub(crate) driver_writes: bool,
     /// The driver knows that it must flush.
     pub(crate) flush_due: bool,
-    /// Bytes ever appended to this connection's output, and bytes ever written of it.
+    /// Bytes ever appended to the output, and bytes ever written of it, or lost.
     pub(crate) appended: u64,
     pub(crate) written: u64,
+    /// Where the output of this connection begins; what is before went to others.
+    pub(crate) base: u64,
+    /// Connections that are left and still have answers to bring.
+    pub(crate) left: usize,
     pub(crate) driver: Option<Waker>,
     /// Callers that wait for a connection or for room.
     pub(crate) queue: Queue,
@@ -148,6 +154,8 @@ impl Link {
             flush_due: false,
             appended: 0,
             written: 0,
+            base: 0,
+            left: 0,
             driver: None,
             queue: Queue::default(),
             closers: Vec::new(),
@@ -414,14 +422,14 @@ impl Link {
             Phase::Up if clean && !state.wire.as_ref().is_some_and(|w| w.midway()) => Rest::Open,
             Phase::Dialling => Rest::Trying,
             Phase::Down if state.refused => Rest::Trying,
-            Phase::Up | Phase::Down | Phase::Closed => Rest::Over,
+            Phase::Up | Phase::Leaving | Phase::Down | Phase::Closed => Rest::Over,
         }
     }
 
     /// Ready when a closed client's driver has ended, or never began: whether all was written.
     pub(crate) fn poll_closed(&self, waker: &Waker) -> Poll<bool> {
         let mut state = self.lock();
-        if !self.started.load(Ordering::Acquire) {
+        if !self.started.load(Ordering::Acquire) && state.left == 0 {
             return Poll::Ready(!state.unwritten);
         }
         if !state.closers.iter().any(|w| w.will_wake(waker)) {
@@ -473,7 +481,7 @@ impl State {
                 self.phase = Phase::Dialling;
                 self.driver.clone()
             }
-            Phase::Dialling | Phase::Up => None,
+            Phase::Dialling | Phase::Up | Phase::Leaving => None,
         };
         let place = self.queue.enter(queued.map(|queued| queued.place), waker);
         let failures = queued.map_or(self.failures, |queued| queued.failures);

@@ -3,6 +3,7 @@
 mod auth;
 mod call;
 mod driver;
+mod leave;
 mod link;
 mod over;
 mod pool;

@@ -8,7 +8,7 @@
 use crate::stream::{End, Pipe};
 use farcall_core::Status;
 use farcall_wire::Reply;
-use std::{collections::VecDeque, sync::Arc, task::Waker};
+use std::{collections::VecDeque, ops::Range, sync::Arc, task::Waker};
 use tokio::time::Instant;
 
 /// The number of a waiting call.
@@ -398,12 +398,31 @@ impl Slots {
         next
     }
 
-    /// Fails every call: the connection is gone, and with it every late reply.
-    pub(crate) fn fail_all(&mut self, wakers: &mut Vec<Waker>, status: impl Fn(u64) -> Status) {
+    /// Whether a call or stream waits that began in these positions.
+    pub(crate) fn waits_in(&self, positions: &Range<u64>) -> bool {
+        self.slots.iter().any(|slot| match &slot.state {
+            State::Waiting(waiting) => positions.contains(&waiting.position),
+            State::Stream(stream) => positions.contains(&stream.position),
+            _ => false,
+        })
+    }
+
+    /// Fails every call that began in these positions: the connection is gone, and with it every
+    /// late reply. Numbers that were given up become free, on whatever connection they were: they
+    /// are not used again before their generations have come round.
+    pub(crate) fn fail_all(
+        &mut self,
+        positions: &Range<u64>,
+        wakers: &mut Vec<Waker>,
+        status: impl Fn(u64) -> Status,
+    ) {
         for index in 0..self.slots.len() as u32 {
             let slot = &mut self.slots[index as usize];
             let id = SlotId { index, generation: slot.generation };
             match &slot.state {
+                State::Waiting(Waiting { position, .. })
+                | State::Stream(Streaming { position, .. })
+                    if !positions.contains(position) => {}
                 State::Waiting(waiting) => {
                     let failed = status(waiting.position);
                     wakers.extend(self.settle(id, Err(failed)));

@@ -160,6 +160,7 @@ impl State {
                 }
                 return false;
             }
+            Event::Goodbye => self.heed_goodbye(),
             // Nobody calls a client.
             Event::Call(_) | Event::Unknown(_) | Event::Request(_) => return false,
         }

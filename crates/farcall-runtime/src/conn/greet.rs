@@ -37,6 +37,7 @@ impl Conn {
                 self.wire = Some(wire);
                 self.streaming = protocol.streams();
                 self.info = self.shared.info(&self.stream, Some(protocol), &self.late);
+                self.put_goodbye();
                 Ok(true)
             }
             Detected::More => {

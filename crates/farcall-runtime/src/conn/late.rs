@@ -35,6 +35,8 @@ struct State {
     touched: Vec<u64>,
     waker: Option<Waker>,
     stop: Stop,
+    /// All is answered and written; the connection lives for its peer to read that.
+    parting: bool,
 }
 
 impl State {
@@ -141,6 +143,16 @@ impl Late {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// All is answered and written.
+    pub(super) fn parting(&self) {
+        self.lock().parting = true;
+    }
+
+    /// Whether only the peer has something left to do: to read.
+    pub(crate) fn is_parting(&self) -> bool {
+        self.lock().parting
     }
 
     fn arrive(&self, homecomer: Homecomer) {

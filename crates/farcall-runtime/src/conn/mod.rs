@@ -7,6 +7,7 @@
 mod gate;
 mod greet;
 mod late;
+mod leave;
 mod part;
 mod push;
 mod request;
@@ -29,6 +30,7 @@ use farcall_core::Limits;
 use farcall_wire::{Out, Wire, sniff::Spoken};
 use gate::Passed;
 use late::Homecomer;
+use leave::Leave;
 use part::Part;
 use scratch::READ_BYTES;
 use slots::Slots;
@@ -41,7 +43,7 @@ use std::{
     task::{Context, Poll},
 };
 use streams::Streams;
-use timing::Timing;
+use timing::{Due, Timing};
 use tokio::time::Instant;
 use work::Parked;
 
@@ -79,22 +81,11 @@ pub(crate) struct Conn {
     part: Option<Box<Part>>,
     /// The transport keeps bytes that it was given.
     flushing: bool,
-    leaving: Leaving,
+    /// It was told goodbye. In a box: most connections never are.
+    leave: Option<Box<Leave>>,
     home: Vec<Homecomer>,
     home_passed: Vec<Passed>,
     touched: Vec<u64>,
-}
-
-/// How far a connection is in leaving.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Leaving {
-    No,
-    /// It is not read any more, unless a message has begun.
-    Yes,
-    /// It is read for the sake of that message.
-    Reading,
-    /// That message is complete; what follows it is not waited for.
-    Read,
 }
 
 /// What is left of a turn.
@@ -124,14 +115,14 @@ impl Conn {
             parked: Parked::default(),
             slots: Slots::default(),
             streams: Streams::default(),
-            timing: Timing::new(Instant::now()),
+            timing: Timing::new(Instant::now(), shared.limits.connection_age),
             need: 0,
             unfed: false,
             waiting: false,
             ended: false,
             part: None,
             flushing: false,
-            leaving: Leaving::No,
+            leave: None,
             home: Vec::new(),
             home_passed: Vec::new(),
             touched: Vec::new(),
@@ -156,6 +147,9 @@ impl Conn {
             Stop::No | Stop::Drain => {}
         }
         let now = Instant::now();
+        if self.leave.is_some() {
+            self.look_while_leaving(now);
+        }
         let mut budget = Budget {
             calls: self.limits().turn_calls,
             bytes: self.limits().turn_bytes,
@@ -164,6 +158,9 @@ impl Conn {
         };
         loop {
             let broken = self.work(&mut budget, now).err();
+            if self.leave.is_some() {
+                self.heed_the_last_word();
+            }
             if let Err(error) = self.write(cx) {
                 return Poll::Ready(Close::Io(error));
             }
@@ -171,6 +168,9 @@ impl Conn {
                 return Poll::Ready(Close::Broken(broken));
             }
             if budget.over {
+                if self.timing.is_old(now) {
+                    self.say_goodbye();
+                }
                 // Others first; this connection goes to the back of the queue.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -208,15 +208,7 @@ impl Conn {
 
     /// Nothing more is read.
     fn deaf(&self) -> bool {
-        self.ended
-            || self.part.is_some()
-            // A stream that runs needs its peer's items and windows.
-            || self.streams.is_empty()
-                && match self.leaving {
-                    Leaving::No => false,
-                    Leaving::Yes | Leaving::Reading => self.need == 0,
-                    Leaving::Read => true,
-                }
+        self.ended || self.part.is_some()
     }
 
     /// Everything was said and done.
@@ -282,9 +274,6 @@ impl Conn {
         if self.input.is_empty() && self.stream.read.poll_ready(cx)?.is_pending() {
             return Poll::Pending;
         }
-        if self.leaving == Leaving::Yes {
-            self.leaving = Leaving::Reading;
-        }
         scratch::lend_input(&mut self.input);
         if self.input.capacity() - self.input.len() < READ_BYTES / 16 || self.need > READ_BYTES {
             // Memory follows what has come, never what a length claims: at most twice as much.
@@ -293,6 +282,9 @@ impl Conn {
         let read = self.stream.read.poll_read(cx, &mut self.input);
         if let Poll::Ready(Ok(count)) = read {
             self.timing.read(count);
+            if let Some(leave) = &mut self.leave {
+                leave.hear();
+            }
             budget.bytes = budget.bytes.saturating_sub(count);
             budget.over |= budget.bytes == 0;
         }
@@ -314,8 +306,20 @@ impl Conn {
             begun: begun && !self.stalled(),
             unwritten: !self.out.is_empty() || self.flushing,
             busy: self.slots.taken() > 0,
+            leaving: self.leave.is_some(),
         };
-        self.timing.rest(cx, state, &self.shared.limits).map(Close::Time)
+        match self.timing.rest(cx, state, &self.shared.limits) {
+            Poll::Pending => {}
+            Poll::Ready(Due::Close(limit)) => return Poll::Ready(Close::Time(limit)),
+            Poll::Ready(Due::Goodbye) => {
+                self.say_goodbye();
+                cx.waker().wake_by_ref();
+            }
+        }
+        if self.leave.is_some() {
+            self.rest_while_leaving(cx);
+        }
+        Poll::Pending
     }
 }
 

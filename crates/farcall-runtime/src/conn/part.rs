@@ -4,7 +4,7 @@
 //! an answer such as "too large" would be lost while the large thing is still coming. RFC 9112
 //! §9.6: close the writing side, and read on for a while.
 
-use super::{Conn, Leaving, scratch};
+use super::{Conn, scratch};
 use crate::{
     clock::{Alarm, after},
     net::Stream,
@@ -111,7 +111,10 @@ impl Conn {
     pub(super) fn take_leave(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
         let limits = &self.shared.limits;
         match &mut self.part {
-            Some(part) if !self.ended && self.leaving == Leaving::No => {
+            Some(part) if !self.ended => {
+                if !part.begun() {
+                    self.late.parting();
+                }
                 part.poll(cx, &mut self.stream, &mut self.input, limits)
             }
             Some(part) => Poll::Ready(part.take()),

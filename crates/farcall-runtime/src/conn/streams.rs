@@ -134,12 +134,13 @@ impl Conn {
             Event::Room { seq: Some(seq) } => self.attend(seq),
             // Once for all that say so in a turn.
             Event::Room { seq: None } => self.streams.again = true,
-            // Nobody calls from here, so nobody answers; and only servers push.
+            // Nobody calls from here, so nobody answers; and only servers push and leave.
             Event::Reply(_)
             | Event::Push(_)
             | Event::Call(_)
             | Event::Unknown(_)
-            | Event::Request(_) => {}
+            | Event::Request(_)
+            | Event::Goodbye => {}
         }
     }
 

@@ -2,7 +2,12 @@
 
 use crate::clock::{Alarm, after};
 use farcall_core::Limits;
-use std::task::{Context, Poll};
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, Hasher},
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// Since when what lasts.
@@ -15,7 +20,17 @@ pub(super) struct Timing {
     stalled: Option<Instant>,
     wrote: bool,
     done: bool,
+    /// When the connection is old.
+    old: Option<Instant>,
     alarm: Alarm,
+}
+
+/// What a limit that has passed asks for.
+pub(super) enum Due {
+    /// To close now: the peer was too slow. The text names the limit.
+    Close(&'static str),
+    /// To say goodbye.
+    Goodbye,
 }
 
 /// How a connection stands when it has nothing to do.
@@ -28,11 +43,23 @@ pub(super) struct State {
     pub(super) unwritten: bool,
     /// Handlers are at work.
     pub(super) busy: bool,
+    /// It was told goodbye.
+    pub(super) leaving: bool,
 }
 
+/// The age give or take a tenth.
+fn jittered(age: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish() as u32;
+    age.saturating_sub(age / 10).saturating_add(age.mul_f64(0.2 * f64::from(random) / MOST))
+}
+
+/// Of the random numbers.
+const MOST: f64 = u32::MAX as f64;
+
 impl Timing {
-    pub(super) fn new(now: Instant) -> Timing {
+    pub(super) fn new(now: Instant, age: Option<Duration>) -> Timing {
         Timing {
+            old: age.map(|age| after(now, jittered(age))),
             calm_since: now,
             begun: None,
             stalled: None,
@@ -40,6 +67,11 @@ impl Timing {
             done: false,
             alarm: Alarm::default(),
         }
+    }
+
+    /// Whether the connection has reached its age.
+    pub(super) fn is_old(&self, now: Instant) -> bool {
+        self.old.is_some_and(|old| now >= old)
     }
 
     /// Some output was taken by the peer.
@@ -66,8 +98,9 @@ impl Timing {
         cx: &mut Context<'_>,
         state: State,
         limits: &Limits,
-    ) -> Poll<&'static str> {
-        let applies = state.silent || state.begun || state.unwritten || limits.idle.is_some();
+    ) -> Poll<Due> {
+        let lasting = limits.idle.is_some() || self.old.is_some();
+        let applies = state.silent || state.begun || state.unwritten || lasting;
         if !applies {
             // The common case: no clock is read and no timer is touched. One that still runs from
             // earlier fires once for nothing.
@@ -84,7 +117,7 @@ impl Timing {
         if state.silent {
             let end = after(self.calm_since, limits.silence);
             if now >= end {
-                return Poll::Ready("Limits::silence");
+                return Poll::Ready(Due::Close("Limits::silence"));
             }
             until(end);
         }
@@ -93,7 +126,7 @@ impl Timing {
             if now >= after(since, limits.head_time) {
                 // Large bodies may take long, but not for ever: each period must bring its share.
                 if bytes < limits.message_bytes / 1024 {
-                    return Poll::Ready("Limits::head_time");
+                    return Poll::Ready(Due::Close("Limits::head_time"));
                 }
                 self.begun = Some((now, 0));
             }
@@ -107,7 +140,7 @@ impl Timing {
             }
             let end = after(*self.stalled.get_or_insert(now), limits.write_stall);
             if now >= end {
-                return Poll::Ready("Limits::write_stall");
+                return Poll::Ready(Due::Close("Limits::write_stall"));
             }
             until(end);
         } else {
@@ -118,12 +151,19 @@ impl Timing {
             && !state.begun
             && !state.unwritten
             && !state.busy
+            && !state.leaving
         {
             let end = after(self.calm_since, idle);
             if now >= end {
-                return Poll::Ready("Limits::idle");
+                return Poll::Ready(Due::Goodbye);
             }
             until(end);
+        }
+        if let Some(old) = self.old.filter(|_| !state.leaving) {
+            if now >= old {
+                return Poll::Ready(Due::Goodbye);
+            }
+            until(old);
         }
         // An earlier alarm is good enough: when it rings, the connection looks again.
         if let Some(at) = next
@@ -134,7 +174,7 @@ impl Timing {
         self.listen(cx)
     }
 
-    fn listen(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
+    fn listen(&mut self, cx: &mut Context<'_>) -> Poll<Due> {
         if self.alarm.poll(cx).is_ready() {
             // Look again, from the top.
             cx.waker().wake_by_ref();

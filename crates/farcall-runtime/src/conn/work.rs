@@ -1,6 +1,6 @@
 //! What a turn does with what was read: bring home, cut, start, refuse, or let wait.
 
-use super::{Budget, Conn, Leaving, late::Leaver, late::Stop, part::Part, scratch};
+use super::{Budget, Conn, late::Leaver, late::Stop, part::Part, scratch};
 use crate::{
     clock::after,
     conn::Close,
@@ -79,8 +79,8 @@ impl Conn {
     pub(super) fn bring_home(&mut self, cx: &Context<'_>) -> Stop {
         let mut home = std::mem::take(&mut self.home);
         let stop = self.late.collect(cx, &mut home, &mut self.home_passed, &mut self.touched);
-        if stop != Stop::No && self.leaving == Leaving::No {
-            self.leaving = Leaving::Yes;
+        if stop == Stop::Drain {
+            self.say_goodbye();
         }
         if !home.is_empty() {
             scratch::lend_tail(&mut self.out);
@@ -145,6 +145,7 @@ impl Conn {
         let mut events = scratch::lend_events();
         scratch::lend_tail(&mut self.out);
         let mut result = Ok(());
+        let direct = !self.streaming && !self.refuses();
         while self.unfed && !self.stalled() && !budget.over {
             let most = budget.calls.min(self.room()).max(1);
             let Some(wire) = self.wire.as_deref_mut() else { break };
@@ -178,12 +179,9 @@ impl Conn {
             }
             if self.input.len() < before && (!events.is_empty() || !wire.midway()) {
                 self.timing.message_done(!events.is_empty());
-                if self.leaving == Leaving::Reading {
-                    self.leaving = Leaving::Read;
-                }
             }
             for event in events.drain(..) {
-                if !self.streaming && self.parked.is_empty() && !budget.over && self.may_start() {
+                if direct && self.parked.is_empty() && !budget.over && self.may_start() {
                     self.start(event, budget, now);
                 } else {
                     self.sort(event, budget, now);
@@ -227,10 +225,12 @@ impl Conn {
     #[inline(never)]
     fn sort(&mut self, event: Event, budget: &mut Budget, now: Instant) {
         match event {
-            // It is read for the sake of the streams that run, and not for what comes late.
-            Event::Call(call) if self.streaming && self.leaving == Leaving::Read => {
-                let status = Status::unavailable("the server is leaving");
-                self.refuse_call(&call.ticket, call.to, &status, None);
+            // What comes late is not run, so that another server may be asked.
+            Event::Call(Call { ticket, to, .. }) if self.refuses() => {
+                self.refuse_late(&ticket, to, budget);
+            }
+            Event::Request(request) if self.refuses() => {
+                self.refuse_late(&request.ticket, request.to, budget);
             }
             Event::Call(_) | Event::Unknown(_) | Event::Request(_)
                 if !self.parked.is_empty() || budget.over || !self.may_start() =>

@@ -59,7 +59,7 @@ impl Dialer {
             #[cfg(not(unix))]
             Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
             Address::Memory(name) => super::dial_memory(name),
-            Address::Given => Err(io::ErrorKind::NotConnected.into()),
+            Address::Inherited(_) | Address::Given => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 }

@@ -4,11 +4,29 @@ use super::{Shared, conns::Refused};
 use crate::net::{self, MemoryListener, Stream};
 use farcall_core::Limits;
 use farcall_wire::sniff::Spoken;
-use std::{fmt, future::poll_fn, io, sync::Arc, time::Duration};
-use tokio::task::JoinSet;
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 /// The first pause after accepting failed; each further failure in a row doubles it up to the last.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// A listener, and what is known of it.
+pub(super) struct Door {
+    pub(super) listener: Listener,
+    /// What is spoken there.
+    pub(super) spoken: Spoken,
+    /// It was passed to this process: another may have it too, and what waits in its queue when this
+    /// one leaves is not lost.
+    pub(super) inherited: bool,
+}
 
 /// Something that accepts connections.
 pub(super) enum Listener {
@@ -65,43 +83,74 @@ impl Listener {
     }
 }
 
-/// Accepts on all listeners, for ever.
-pub(super) async fn accept(listeners: Vec<(Listener, Spoken)>, shared: Arc<Shared>) {
+/// Accepts on all listeners until it is told to stop.
+pub(super) async fn accept(doors: Vec<Door>, shared: Arc<Shared>, closing: watch::Receiver<bool>) {
     let mut loops = JoinSet::new();
-    for (listener, spoken) in listeners {
-        loops.spawn(accept_on(listener, spoken, Arc::clone(&shared)));
+    for door in doors {
+        loops.spawn(accept_on(door, Arc::clone(&shared), closing.clone()));
     }
     while loops.join_next().await.is_some() {}
 }
 
-async fn accept_on(listener: Listener, spoken: Spoken, shared: Arc<Shared>) {
+async fn accept_on(door: Door, shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
     let mut pause = BACK_OFF.0;
     loop {
-        match listener.accept(&shared.limits).await {
+        let accepted = tokio::select! {
+            accepted = door.listener.accept(&shared.limits) => accepted,
+            _ = closing.wait_for(|closing| *closing) => break,
+        };
+        match accepted {
             Ok(None) => {}
             Ok(Some(stream)) => {
                 pause = BACK_OFF.0;
-                let peer = stream.peer.clone();
-                match shared.admit(stream, spoken) {
-                    Ok(conn) => drop(tokio::spawn(conn)),
-                    Err(Refused::Plugin(status)) => {
-                        tracing::info!(%peer, why = %status, "connection refused");
-                    }
-                    Err(Refused::Full) => {
-                        tracing::warn!(%peer, "connection refused (Limits::connections)");
-                    }
-                    Err(Refused::Leaving) => {}
-                }
+                let_in(stream, door.spoken, &shared);
             }
             // A peer that left between connecting and being accepted is no reason to pause.
             Err(error) if is_peers(&error) => {}
             Err(error) => {
                 tracing::error!(%error, pause_ms = pause.as_millis() as u64, "accepting failed");
-                tokio::time::sleep(pause).await;
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    _ = closing.wait_for(|closing| *closing) => break,
+                }
                 pause = (pause * 2).min(BACK_OFF.1);
             }
         }
     }
+    // Who waits in the queue of a listener that closes would be reset. They have connected: they are
+    // served, as far as there is time. Others find the queue of an inherited one.
+    if !door.inherited {
+        for _ in 0..shared.limits.connections {
+            match at_once(door.listener.accept(&shared.limits)).await {
+                Some(Ok(Some(stream))) => let_in(stream, door.spoken, &shared),
+                Some(Ok(None)) => {}
+                Some(Err(error)) if is_peers(&error) => {}
+                Some(Err(_)) | None => break,
+            }
+        }
+    }
+}
+
+fn let_in(stream: Stream, spoken: Spoken, shared: &Arc<Shared>) {
+    let peer = stream.peer.clone();
+    match shared.admit(stream, spoken) {
+        Ok(conn) => drop(tokio::spawn(conn)),
+        Err(Refused::Plugin(status)) => {
+            tracing::info!(%peer, why = %status, "connection refused");
+        }
+        Err(Refused::Full) => tracing::warn!(%peer, "connection refused (Limits::connections)"),
+        Err(Refused::Leaving) => {}
+    }
+}
+
+/// What is there without waiting.
+async fn at_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(tokio::task::coop::unconstrained(future));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 fn is_peers(error: &io::Error) -> bool {
@@ -109,25 +158,47 @@ fn is_peers(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | NotConnected)
 }
 
-/// Waits for SIGINT or SIGTERM; for ever where signals cannot be had.
+/// SIGINT and SIGTERM, from the moment this was made.
 #[cfg(unix)]
-pub(super) async fn signalled() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+pub(super) struct Signals(Option<[tokio::signal::unix::Signal; 2]>);
+
+#[cfg(unix)]
+impl Signals {
+    pub(super) fn new() -> Signals {
+        use tokio::signal::unix::{SignalKind, signal};
+        let both = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+        Signals(match both {
+            (Ok(interrupt), Ok(terminate)) => Some([interrupt, terminate]),
+            _ => None,
+        })
+    }
+
+    /// Waits for the next; for ever where signals cannot be had.
+    pub(super) async fn next(&mut self) {
+        let Some([interrupt, terminate]) = &mut self.0 else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 
-/// Waits for Ctrl-C; for ever where it cannot be had.
+/// Ctrl-C.
 #[cfg(not(unix))]
-pub(super) async fn signalled() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+pub(super) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(super) fn new() -> Signals {
+        Signals
+    }
+
+    /// Waits for the next; for ever where it cannot be had.
+    pub(super) async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
     }
 }

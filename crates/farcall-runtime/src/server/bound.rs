@@ -2,28 +2,28 @@
 
 use super::{
     Shared,
-    accept::{self, Listener},
+    accept::{Door, Listener},
+    inherit,
 };
 use crate::{
-    conn::Stop,
     net::{self, Stream},
-    target::{Listen, speak},
+    target::{Address, Listen, speak},
 };
 use farcall_core::Status;
 use farcall_wire::sniff::Spoken;
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc};
 use tokio::sync::watch;
 
 /// A server that is bound and can run.
 pub struct Bound {
     pub(super) shared: Arc<Shared>,
-    listeners: Vec<(Listener, Spoken)>,
-    stop: Arc<watch::Sender<bool>>,
+    pub(super) doors: Vec<Door>,
+    pub(super) stop: Arc<watch::Sender<bool>>,
 }
 
 impl Bound {
     pub(super) fn new(shared: Arc<Shared>) -> Bound {
-        Bound { shared, listeners: Vec::new(), stop: Arc::new(watch::Sender::new(false)) }
+        Bound { shared, doors: Vec::new(), stop: Arc::new(watch::Sender::new(false)) }
     }
 
     /// Binds one more address.
@@ -31,9 +31,39 @@ impl Bound {
         let url = url.as_ref();
         let Listen { address, spoken } = Listen::parse(url)?;
         let spoken = self.some(spoken, url)?;
-        let listener = self.shared.bind(address, url).await?;
-        self.listeners.push((listener, spoken));
+        if let Address::Inherited(which) = address {
+            self.inherit(inherit::named(&which)?, spoken)?;
+        } else {
+            let listener = self.shared.bind(address, url).await?;
+            self.open(listener, spoken);
+        }
         Ok(self)
+    }
+
+    /// Serves all listeners that were passed to this process, too.
+    pub fn serve_inherited(mut self) -> Result<Bound, Status> {
+        let passed = inherit::passed()?;
+        if passed.is_empty() {
+            let text = "no listeners were passed to this process (LISTEN_FDS, LISTEN_PID)";
+            return Err(Status::failed_precondition(text));
+        }
+        for number in passed {
+            self.inherit(number, self.shared.spoken)?;
+        }
+        Ok(self)
+    }
+
+    fn inherit(&mut self, number: i32, spoken: Spoken) -> Result<(), Status> {
+        let listener = tokio::net::TcpListener::from_std(inherit::take(number)?);
+        let failed =
+            |error| Status::unavailable(format!("cannot listen on fd://{number}: {error}"));
+        let listener = self.shared.take(listener.map_err(failed)?);
+        self.doors.push(Door { listener, spoken, inherited: true });
+        Ok(())
+    }
+
+    fn open(&mut self, listener: Listener, spoken: Spoken) {
+        self.doors.push(Door { listener, spoken, inherited: false });
     }
 
     /// What a listener speaks: some of what the server does.
@@ -51,7 +81,7 @@ impl Bound {
     /// Serves one more listener that was bound elsewhere.
     pub fn serve_listener(mut self, listener: tokio::net::TcpListener) -> Result<Bound, Status> {
         let listener = self.shared.take(listener);
-        self.listeners.push((listener, self.shared.spoken));
+        self.open(listener, self.shared.spoken);
         Ok(self)
     }
 
@@ -64,75 +94,19 @@ impl Bound {
         let spoken = speak(protocols).map_err(Status::invalid_argument)?;
         let spoken = self.some(Some(spoken), "the listener")?;
         let listener = self.shared.take(listener);
-        self.listeners.push((listener, spoken));
+        self.open(listener, spoken);
         Ok(self)
     }
 
     /// The bound addresses, as URLs to listen on: `tcp://127.0.0.1:8972`.
     pub fn addresses(&self) -> Vec<String> {
-        self.listeners.iter().map(|(listener, _)| listener.to_string()).collect()
-    }
-
-    /// Stops the server from elsewhere.
-    pub fn shutdown_handle(&self) -> ShutdownHandle {
-        ShutdownHandle(Arc::clone(&self.stop))
-    }
-
-    /// Serves until SIGINT, SIGTERM or [`ShutdownHandle::shutdown`]; then stops accepting, lets
-    /// running calls finish for at most `Limits::drain_time`, cuts what is left, and returns.
-    pub async fn run(self) -> Result<(), Status> {
-        let mut stopped = self.stop.subscribe();
-        // Dropping the set stops accepting, also when this future is dropped.
-        let leave = Leave(&self.shared);
-        let mut accepting = tokio::task::JoinSet::new();
-        accepting.spawn(accept::accept(self.listeners, Arc::clone(&self.shared)));
-        tokio::select! {
-            _ = stopped.wait_for(|stop| *stop) => {}
-            () = accept::signalled() => {}
-        }
-        drop(accepting);
-        drop(leave);
-        let drained = async {
-            while !self.shared.conns().open.is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        match tokio::time::timeout(self.shared.limits.drain_time, drained).await {
-            Ok(()) => Ok(()),
-            Err(_) => {
-                let busy = self.shared.conns().open.len();
-                self.shared.stop(Stop::Cut);
-                Err(Status::deadline_exceeded(format!(
-                    "{busy} connections were still busy after Limits::drain_time"
-                )))
-            }
-        }
-    }
-}
-
-/// Tells the connections to finish when the server ends, also when its future is dropped.
-struct Leave<'a>(&'a Shared);
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.0.stop(Stop::Drain);
+        self.doors.iter().map(|door| door.listener.to_string()).collect()
     }
 }
 
 impl fmt::Debug for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Bound").field(&self.addresses()).finish()
-    }
-}
-
-/// Stops a server from elsewhere.
-#[derive(Clone, Debug)]
-pub struct ShutdownHandle(Arc<watch::Sender<bool>>);
-
-impl ShutdownHandle {
-    /// Tells [`Bound::run`] to drain and return. More calls change nothing.
-    pub fn shutdown(&self) {
-        self.0.send_replace(true);
     }
 }
 

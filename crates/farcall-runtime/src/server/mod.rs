@@ -8,9 +8,11 @@ mod bound;
 mod compressors;
 mod conns;
 mod cx;
+mod drain;
 mod fallback;
 mod func;
 mod gate;
+mod inherit;
 mod method;
 mod plugin;
 mod push;
@@ -23,11 +25,13 @@ mod web;
 
 pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
-pub use bound::{Bound, Memory, ShutdownHandle};
+pub use bound::{Bound, Memory};
 pub(crate) use compressors::Asked as AskedCompressors;
 pub use cx::Cx;
 pub(crate) use cx::{ConnInfo, More};
+pub use drain::ShutdownHandle;
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
+pub use inherit::inherits;
 pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
 pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
@@ -220,13 +224,22 @@ impl Server {
 
     /// Binds an address: `tcp://HOST:PORT` (port 0 takes a free one), `tls://HOST:PORT` (the same,
     /// and an error where the server has no certificate), `unix:///PATH` or `mem://NAME`, with
-    /// `?speak=rpcx,http` where fewer protocols are to be spoken than by the server.
+    /// `?speak=rpcx,http` where fewer protocols are to be spoken than by the server. `fd://3` is a
+    /// listening TCP socket that was passed to this process, by number or by its name in
+    /// `LISTEN_FDNAMES`.
     ///
     /// A socket file gets its permissions from the process's umask: it is the folder that should
     /// say who may connect. The file goes with its listener; one that was left behind, so that
     /// nobody listens on it, is replaced.
     pub async fn listen(self, url: impl AsRef<str>) -> Result<Bound, Status> {
         Bound::new(self.freeze()?).listen(url).await
+    }
+
+    /// Serves all listeners that systemd, or another parent, passed to this process by
+    /// `LISTEN_FDS`. None is an error. Connections made while no process accepts are served by the
+    /// one that comes next.
+    pub fn serve_inherited(self) -> Result<Bound, Status> {
+        Bound::new(self.freeze()?).serve_inherited()
     }
 
     /// Serves a listener that was bound elsewhere.

@@ -63,7 +63,10 @@ impl Shared {
             Address::Memory(name) => {
                 Ok(Listener::Memory(net::MemoryListener::bind(&name).map_err(failed)?))
             }
-            Address::Given => Err(failed(io::ErrorKind::Unsupported.into())),
+            // Those are taken before.
+            Address::Inherited(_) | Address::Given => {
+                Err(failed(io::ErrorKind::Unsupported.into()))
+            }
         }
     }
 

@@ -25,8 +25,11 @@ pub(super) struct Answering {
 impl Server {
     /// Answers a request in its turn, with a text or with nothing.
     pub(super) fn say(&mut self, number: u64, text: &[u8], out: &mut Out) {
-        let Some(place) = self.places.get_mut(number) else { return };
-        let (mut lines, connection) = (place.lines.to_vec(), place.connection);
+        let connection = self.connection(number);
+        let (Some(connection), Some(place)) = (connection, self.places.get_mut(number)) else {
+            return;
+        };
+        let mut lines = place.lines.to_vec();
         let (status, kind) = match &place.kind {
             Kind::Rpcx(echo, _) => {
                 lines.extend_from_slice(echo);
@@ -49,11 +52,11 @@ impl Server {
     pub(super) fn begin_reply(&mut self, head: &ReplyHead<'_>, out: &mut Out) -> Mark {
         let number = head.ticket.seq;
         let frame = out.tail().len();
-        let Some(place) = self.places.get_mut(number) else {
+        let connection = self.connection(number);
+        let (Some(connection), Some(place)) = (connection, self.places.get_mut(number)) else {
             debug_assert!(false, "request {number} is answered twice");
             return Mark { frame, body: frame, compress: Compress::None };
         };
-        let connection = place.connection;
         let absent = head.error.is_some_and(|error| error.code() == Code::Unimplemented);
         let lines = &place.lines[..];
         let mut opening = Opening {
@@ -129,9 +132,9 @@ impl Server {
         let tail = out.tail();
         let frame = tail.len();
         let mut lines = Vec::new();
-        let (mut connection, mut bare) = (Connection::Closes, false);
+        let mut bare = false;
+        let connection = self.connection(number).unwrap_or(Connection::Closes);
         if let Some(place) = self.places.get_mut(number) {
-            connection = place.connection;
             let has_cors = !place.lines.is_empty();
             reply::page_fields(&mut lines, head.fields, has_cors);
             lines.extend_from_slice(&place.lines);
@@ -182,8 +185,9 @@ impl Server {
 
     /// Answers a request that calls nothing, in its turn.
     pub(super) fn answer(&mut self, answer: &Answer, place: Place, out: &mut Out) {
-        let (connection, lines) = (place.connection, place.lines.clone());
+        let lines = place.lines.clone();
         let number = self.places.open(place);
+        let connection = self.connection(number).unwrap_or(Connection::Closes);
         let tail = out.tail();
         let frame = tail.len();
         let status = answer.status;

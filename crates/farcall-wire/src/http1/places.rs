@@ -66,6 +66,11 @@ impl Places {
         self.parked
     }
 
+    /// Whether this is the last request that was read.
+    pub(super) fn is_newest(&self, number: u64) -> bool {
+        number + 1 == self.first + self.queue.len() as u64
+    }
+
     /// A place for a request; its number.
     pub(super) fn open(&mut self, place: Place) -> u64 {
         self.queue.push_back(place);

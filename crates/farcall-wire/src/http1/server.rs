@@ -39,6 +39,8 @@ pub(super) struct Server {
     blank_line: bool,
     /// No more requests are read.
     pub(super) last: bool,
+    /// The answer to the last request that was read says goodbye.
+    leaving: bool,
     memo: Memo,
     bounds: Bounds,
     limits: Limits,
@@ -98,6 +100,9 @@ impl Wire for Server {
                     let mut tunnel = protocol.open(Side::Server, &self.limits);
                     if let Some(known) = &self.known {
                         tunnel.know(known);
+                    }
+                    if self.leaving {
+                        tunnel.control(Control::Goodbye, out);
                     }
                     self.tunnel = Some(tunnel);
                     return Ok(Fed::Became(protocol.name()));
@@ -178,8 +183,9 @@ impl Wire for Server {
         out.tail().truncate(mark.frame);
     }
 
-    /// HTTP/1.1 has nothing to say but answers.
+    /// HTTP/1.1 has nothing to say but answers; the last of them says goodbye.
     fn control(&mut self, what: Control, out: &mut Out) {
+        self.leaving |= what == Control::Goodbye;
         if let Some(tunnel) = &mut self.tunnel {
             tunnel.control(what, out);
         }
@@ -216,6 +222,13 @@ impl Wire for Server {
     fn closing(&self) -> bool {
         self.tunnel.as_ref().map_or(self.last, |tunnel| tunnel.closing())
     }
+
+    fn said_goodbye(&self) -> bool {
+        match &self.tunnel {
+            Some(tunnel) => tunnel.said_goodbye(),
+            None => self.leaving && self.last,
+        }
+    }
 }
 
 impl Server {
@@ -229,10 +242,24 @@ impl Server {
             spare: None,
             blank_line: false,
             last: false,
+            leaving: false,
             memo: Memo::default(),
             bounds: Bounds::new(limits),
             limits: limits.clone(),
         }
+    }
+
+    /// What the answer to this request says of the connection. A server that leaves says so in the
+    /// answer to the last request that it has read, and reads no more (RFC 9112 §9.6).
+    pub(super) fn connection(&mut self, number: u64) -> Option<Connection> {
+        let newest = self.leaving && matches!(self.state, State::Head(_));
+        let newest = newest && self.places.is_newest(number);
+        let place = self.places.get_mut(number)?;
+        if newest {
+            place.connection = Connection::Closes;
+            self.last = true;
+        }
+        Some(place.connection)
     }
 
     /// Takes at most one request off the input.

@@ -3,7 +3,7 @@
 use super::{Version, quote};
 use crate::format::json;
 use bytes::Bytes;
-use farcall_core::{Bounds, Code, Status, Value};
+use farcall_core::{Bounds, Code, LEAVING, Status, Value};
 
 /// "Invalid JSON was received by the server."
 pub(super) const PARSE: i64 = -32700;
@@ -127,6 +127,7 @@ fn by_text(text: &str) -> Code {
         ("the json argument cannot be read: ", Code::InvalidArgument),
         ("[service internal error]", Code::Internal),
         ("the credentials are ", Code::Unauthenticated),
+        (LEAVING, Code::Unavailable),
         // The texts of Go's `context`, which handlers return as they are.
         ("context deadline exceeded", Code::DeadlineExceeded),
         ("context canceled", Code::Cancelled),

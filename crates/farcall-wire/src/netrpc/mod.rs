@@ -31,8 +31,8 @@ use crate::{
 };
 use bytes::BytesMut;
 use farcall_core::{
-    Body, Bounds, Call, Code, Compress, Format, Found, Limits, Meta, Routes, Shaped, Status, Str,
-    Ticket,
+    Body, Bounds, Call, Code, Compress, Format, Found, LEAVING, Limits, Meta, Routes, Shaped,
+    Status, Str, Ticket,
 };
 use header::Header;
 
@@ -189,9 +189,22 @@ impl Wire for Streams {
         out.tail().truncate(mark.frame);
     }
 
-    /// There is no sign of life to ask for.
-    fn control(&mut self, what: Control, _: &mut Out) {
+    /// There is no sign of life to ask for. A goodbye is a response that nobody waits for: Go's
+    /// client reads and drops it (`net/rpc/client.go`, `input`).
+    fn control(&mut self, what: Control, out: &mut Out) {
         match what {
+            Control::Goodbye if self.side == Side::Server => {
+                let tail = out.tail();
+                let frame = tail.len();
+                let header = self.encoder.begin(&header::RESPONSE, tail);
+                header::write(tail, ["", ""], GOODBYE, LEAVING);
+                self.encoder.end(header, tail);
+                self.open = Some(self.encoder.begin(&header::NOTHING, tail));
+                tail.push(0);
+                let body = tail.len();
+                self.end(Mark { frame, body, compress: Compress::None }, out);
+            }
+            Control::Goodbye => {}
             Control::Ping { .. } | Control::Cancel { .. } | Control::Consumed { .. } => {}
         }
     }
@@ -278,6 +291,10 @@ impl Streams {
             let text = String::from_utf8_lossy(&header.error).into_owned();
             Status::remote(code(&text), text)
         });
+        if header.seq == GOODBYE && error.as_ref().is_some_and(Status::is_leaving) {
+            events.push(Event::Goodbye);
+            return Ok(());
+        }
         let body = if error.is_some() { Body::default() } else { body };
         let (seq, format, compress) = (header.seq, Format::Gob, Compress::None);
         let meta = Meta::default();
@@ -312,6 +329,9 @@ impl Streams {
     }
 }
 
+/// The number of a goodbye: no client has such a call.
+const GOODBYE: u64 = u64::MAX;
+
 /// No code crosses this wire; the texts of Go's own server tell some of them.
 fn code(text: &str) -> Code {
     let known = [
@@ -321,6 +341,7 @@ fn code(text: &str) -> Code {
     ];
     match known.iter().any(|known| text.starts_with(known)) {
         true => Code::Unimplemented,
+        false if text == LEAVING => Code::Unavailable,
         // What our own servers answer to strangers.
         false if text.starts_with("the credentials are ") => Code::Unauthenticated,
         false => Code::Unknown,

@@ -6,7 +6,9 @@ mod sniffing;
 use super::{Broken, NetRpc};
 use crate::format::tests::types::{field, message, omit, packed};
 use crate::format::{decode, encode, json};
-use crate::{CallHead, Event, Fed, Head, Out, Protocol, Reply, ReplyHead, Side, Wire, gob};
+use crate::{
+    CallHead, Control, Event, Fed, Head, Out, Protocol, Reply, ReplyHead, Side, Wire, gob,
+};
 use bytes::{Bytes, BytesMut};
 use farcall_core::{
     Body, Bounds, Call, Code, Compress, END, Fault, Field, Format, Found, Limits, Message,
@@ -111,6 +113,22 @@ fn feed(
     }
     assert!(out.is_empty());
     (found, end)
+}
+
+#[test]
+fn a_goodbye_is_a_response_that_nobody_waits_for() {
+    let (mut server, mut client) = (open(Side::Server), open(Side::Client));
+    // The second time the types are known.
+    for _ in 0..2 {
+        let mut out = Out::new();
+        server.control(Control::Goodbye, &mut out);
+        let (found, end) = feed(&mut *client, &flat(&out), &[3]);
+        assert!(matches!(found[..], [Event::Goodbye]), "{found:?}");
+        assert_eq!(end, Ok(Fed::Hungry { need: 0 }));
+    }
+    let mut out = Out::new();
+    client.control(Control::Goodbye, &mut out);
+    assert!(out.is_empty(), "clients say none");
 }
 
 fn short(event: &Event) -> String {

@@ -5,7 +5,7 @@
 //! adds lengths in 32 bits, where they may wrap; here every length is held against what is left.
 
 use super::{Broken, section};
-use farcall_core::{Code, Status};
+use farcall_core::{Code, LEAVING, Status};
 use std::time::Duration;
 
 /// The time that the caller still waits, read while the block is checked. Junk is ignored, as Go's
@@ -87,6 +87,7 @@ fn code(text: &str) -> Code {
         ("[service internal error]", Code::Internal),
         // What our own servers answer to strangers.
         ("the credentials are ", Code::Unauthenticated),
+        (LEAVING, Code::Unavailable),
         // The texts of Go's `context`, which handlers return as they are.
         ("context deadline exceeded", Code::DeadlineExceeded),
         ("context canceled", Code::Cancelled),

@@ -31,7 +31,7 @@ use crate::{
     compress::{self, Unfold},
 };
 use bytes::{Buf, Bytes, BytesMut};
-use farcall_core::{Body, Call, Compress, Format, Found, Limits, Meta, Routes, Str};
+use farcall_core::{Body, Call, Compress, Format, Found, LEAVING, Limits, Meta, Routes, Str};
 use header::Header;
 use memo::Memo;
 
@@ -66,11 +66,7 @@ impl Protocol for Rpcx {
         let Some(head) = first.first_chunk().map(Header::read) else { return Vec::new() };
         let mut tail = Vec::new();
         if !head.has(header::ONEWAY) {
-            let word = header::WORD | header::RESPONSE | header::ERROR;
-            let last = Some((meta::ERROR, text.as_bytes()));
-            write(&mut tail, word, head.seq, ["", ""], &[], last);
-            let total = (tail.len() - header::LEN) as u32;
-            put32(&mut tail, 12, total);
+            refusal(&mut tail, head.seq, text);
         }
         tail
     }
@@ -193,6 +189,9 @@ impl Wire for Frames {
                 frame[33..].copy_from_slice(&token.to_be_bytes());
                 out.tail().extend_from_slice(&frame);
             }
+            // A reply that nobody waits for is dropped by Go's client (`client/client.go`,
+            // `input`), as by others that look calls up by their number.
+            Control::Goodbye => refusal(out.tail(), GOODBYE, LEAVING),
             // No number is told to stop: Go's server answers what its client gave up.
             Control::Cancel { .. } | Control::Consumed { .. } => {}
         }
@@ -321,7 +320,13 @@ impl Frames {
             return Ok(());
         }
         let error = if head.word & header::STATUS == header::ERROR {
-            Some(meta::status(meta)?)
+            let status = meta::status(meta)?;
+            if head.seq == GOODBYE && status.is_leaving() {
+                input.advance(place.end);
+                events.push(Event::Goodbye);
+                return Ok(());
+            }
+            Some(status)
         } else {
             if !meta.is_empty() {
                 meta::check(meta)?;
@@ -372,6 +377,17 @@ impl Frames {
         };
         Mark { frame, body, compress: head.ticket.compress }
     }
+}
+
+/// The number of a goodbye: no client has such a call.
+const GOODBYE: u64 = u64::MAX;
+
+/// Appends an error reply without names.
+fn refusal(tail: &mut Vec<u8>, seq: u64, text: &str) {
+    let word = header::WORD | header::RESPONSE | header::ERROR;
+    let last = Some((meta::ERROR, text.as_bytes()));
+    let (frame, body) = write(tail, word, seq, ["", ""], &[], last);
+    put32(tail, frame + 12, (body - frame - header::LEN) as u32);
 }
 
 /// Takes frames off the input until it lacks a whole one or there are enough events. A loop of its

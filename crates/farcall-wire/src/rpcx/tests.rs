@@ -62,6 +62,25 @@ fn vectors_decode_however_they_are_cut() {
 }
 
 #[test]
+fn a_goodbye_is_a_reply_that_nobody_waits_for() {
+    let mut server = Rpcx.open(Side::Server, &Limits::default());
+    let mut out = Out::new();
+    server.control(Control::Goodbye, &mut out);
+    let text = farcall_core::LEAVING;
+    let meta = block(&[("__rpcx_error__", text)]);
+    // Type and status bits of an error reply, no format.
+    assert_eq!(flat(&out), frame(0x8100, u64::MAX, [b"", b"", &meta, b""]));
+    let mut client = Rpcx.open(Side::Client, &Limits::default());
+    let found = feed(&mut *client, &flat(&out), &[]).found;
+    assert!(matches!(found[..], [Event::Goodbye]), "{found:?}");
+    // The same words to a call are its refusal.
+    let refusal = frame(0x8100, 7, [b"", b"", &meta, b""]);
+    let found = feed(&mut *client, &refusal, &[]).found;
+    let [Event::Reply(reply)] = &found[..] else { panic!("{found:?}") };
+    assert!(reply.error.as_ref().is_some_and(Status::is_leaving), "{reply:?}");
+}
+
+#[test]
 fn vectors_are_written_byte_for_byte() {
     let mut client = Rpcx.open(Side::Client, &Limits::default());
     let auth = pairs(&[("__AUTH", "tok")]);

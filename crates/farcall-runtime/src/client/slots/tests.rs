@@ -102,7 +102,7 @@ fn slots_do_what_a_table_does() {
                     assert_eq!(next.is_some(), slots.waiting() > 0);
                 }
                 9 if roll(20) == 0 => {
-                    slots.fail_all(&mut wakers, status);
+                    slots.fail_all(&(0..u64::MAX), &mut wakers, status);
                     wire.clear();
                     for (_, _, model) in &mut live {
                         if *model == Model::Waiting {
@@ -159,6 +159,6 @@ fn streams_hold_their_slots_until_they_are_over() {
     slots.wait(id, Waiting { waker, deadline: None, position: 0 });
     assert_eq!(slots.cancel(id).map(|(_, told)| told), Some(number));
     assert!(slots.cancel(id).is_none() && slots.complete(reply(number)).is_none());
-    slots.fail_all(&mut wakers, late);
+    slots.fail_all(&(0..u64::MAX), &mut wakers, late);
     assert!(!slots.has_streams() && slots.waiting() == 0 && slots.has_room());
 }

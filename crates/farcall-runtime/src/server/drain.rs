@@ -1,0 +1,112 @@
+//! Running and ending: serve, fail the health page, stop to accept, say goodbye, let finish, cut.
+
+use super::{Bound, Shared, accept};
+use crate::conn::Stop;
+use farcall_core::Status;
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+/// How often the connections that are left are counted.
+const COUNT: Duration = Duration::from_millis(5);
+
+impl Bound {
+    /// Stops the server from elsewhere.
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        ShutdownHandle(Arc::clone(&self.stop))
+    }
+
+    /// Serves until SIGINT, SIGTERM or [`ShutdownHandle::shutdown`], and then ends well:
+    ///
+    /// 1. [`Server::health`](super::Server::health)'s page says 503, and connections are still
+    ///    accepted for `Limits::drain_delay`;
+    /// 2. nothing more is accepted, but what has connected already;
+    /// 3. every connection is told goodbye in its protocol's way. What it sent is served, also what
+    ///    has not been read yet; what it sends after `Limits::goodbye` is refused as not run. It is
+    ///    closed when all is answered, and read by its peer or `Limits::linger` later;
+    /// 4. what is left after `Limits::drain_time`, or at a second signal, is cut: an error says so.
+    ///
+    /// Dropping the future stops accepting at once and tells the connections goodbye.
+    pub async fn run(self) -> Result<(), Status> {
+        let Bound { shared, doors, stop } = self;
+        let mut stopped = stop.subscribe();
+        let mut signals = accept::Signals::new();
+        let leave = Leave(&shared);
+        let (close, closing) = watch::channel(false);
+        // Dropping the set stops accepting, also when this future is dropped.
+        let mut accepting = JoinSet::new();
+        accepting.spawn(accept::accept(doors, Arc::clone(&shared), closing));
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => {}
+            () = signals.next() => {}
+        }
+        shared.draining.store(true, Ordering::Relaxed);
+        let delay = shared.limits.drain_delay;
+        let second = !delay.is_zero()
+            && tokio::select! {
+                () = sleep(delay) => false,
+                () = signals.next() => true,
+            };
+        close.send_replace(true);
+        while accepting.join_next().await.is_some() {}
+        drop(leave);
+        let drained = async {
+            while !shared.conns().open.is_empty() {
+                sleep(COUNT).await;
+            }
+        };
+        let why = if second {
+            "at a second signal"
+        } else {
+            tokio::select! {
+                drained = timeout(shared.limits.drain_time, drained) => match drained {
+                    Ok(()) => return Ok(()),
+                    Err(_) => "after Limits::drain_time",
+                },
+                () = signals.next() => "at a second signal",
+            }
+        };
+        // Those that have said all they had to say lose nothing.
+        let busy = shared.conns().open.values().filter(|late| !late.is_parting()).count();
+        shared.stop(Stop::Cut);
+        match busy {
+            0 => Ok(()),
+            busy => {
+                Err(Status::deadline_exceeded(format!("{busy} connections were still busy {why}")))
+            }
+        }
+    }
+}
+
+/// Tells the connections goodbye when the server ends, also when its future is dropped.
+struct Leave<'a>(&'a Shared);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.stop(Stop::Drain);
+    }
+}
+
+/// Stops a server from elsewhere.
+#[derive(Clone)]
+pub struct ShutdownHandle(Arc<watch::Sender<bool>>);
+
+impl ShutdownHandle {
+    /// Tells [`Bound::run`] to drain and return. More calls change nothing.
+    pub fn shutdown(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl fmt::Debug for ShutdownHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ShutdownHandle")
+    }
+}
