@@ -64,9 +64,13 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
                         break;
                     }
                     // One that was let go of is nobody's any more.
-                    if let Some(status) = &ended.status {
-                        down(link, status, ended.answered, ended.unread);
-                        link.inbox.lost(status);
+                    match &ended.status {
+                        Some(status) => {
+                            down(link, status, ended.answered, ended.unread);
+                            link.inbox.lost(status);
+                        }
+                        // Nothing is pushed over the one that was let go of.
+                        None => link.inbox.lost(&link.place(Status::leaving())),
                     }
                     let lived = ended.answered || since.elapsed() >= SHORT_LIFE;
                     if lived {
