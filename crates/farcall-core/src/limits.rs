@@ -102,8 +102,9 @@ pub struct Limits {
     /// Time a connection that was told goodbye still takes calls. Default 500 ms. What comes later
     /// is refused without being run, and the connection closes when all is answered.
     pub goodbye: Duration,
-    /// A connection that was told goodbye, has nothing to answer and brings nothing for this long is
-    /// closed. Default 50 ms; longer than a round trip, or calls that crossed the goodbye are lost.
+    /// A connection that was told goodbye, has nothing to answer and brings nothing for this long
+    /// is closed. Default 50 ms; longer than a round trip, or calls that crossed the goodbye are
+    /// lost.
     pub quiet: Duration,
     /// Time a connection that closes after an answer is still read, so that the peer can read that
     /// answer while it writes. Default 2 s; what comes is thrown away.

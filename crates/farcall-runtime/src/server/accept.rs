@@ -23,8 +23,8 @@ pub(super) struct Door {
     pub(super) listener: Listener,
     /// What is spoken there.
     pub(super) spoken: Spoken,
-    /// It was passed to this process: another may have it too, and what waits in its queue when this
-    /// one leaves is not lost.
+    /// It was passed to this process: another may have it too, and what waits in its queue when
+    /// this one leaves is not lost.
     pub(super) inherited: bool,
 }
 
@@ -117,8 +117,8 @@ async fn accept_on(door: Door, shared: Arc<Shared>, mut closing: watch::Receiver
             }
         }
     }
-    // Who waits in the queue of a listener that closes would be reset. They have connected: they are
-    // served, as far as there is time. Others find the queue of an inherited one.
+    // Who waits in the queue of a listener that closes would be reset. They have connected: they
+    // are served, as far as there is time. Others find the queue of an inherited one.
     if !door.inherited {
         for _ in 0..shared.limits.connections {
             match at_once(door.listener.accept(&shared.limits)).await {

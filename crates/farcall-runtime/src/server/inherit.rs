@@ -6,8 +6,8 @@
 //! Source: `sd_listen_fds(3)`. Descriptors begin at 3; `LISTEN_FDS` says how many there are,
 //! `LISTEN_PID` for which process, `LISTEN_FDNAMES` how they are called, with colons in between.
 //! The variables stay as they are, because a program of several threads cannot change them safely.
-//! A child does not take them for its own: it has another process id, and the descriptors are closed
-//! when it starts.
+//! A child does not take them for its own: it has another process id, and the descriptors are
+//! closed when it starts.
 
 use farcall_core::Status;
 use std::{net::TcpListener, ops::Range};
