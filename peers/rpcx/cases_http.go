@@ -18,8 +18,12 @@ import (
 )
 
 // httpCases are about what HTTP carries: the gateway, JSON-RPC 2.0, and frames
-// behind a CONNECT. rpcx-go serves the last on a port of its own only.
+// behind a CONNECT. rpcx-go serves the last on a port of its own only. They go
+// over plain TCP.
 func httpCases() []testCase {
+	if link.unix || link.ca != "" {
+		return nil
+	}
 	cases := []testCase{
 		{"http/connect", httpConnect},
 		{"http/gateway/oneway", gatewayOneway},
