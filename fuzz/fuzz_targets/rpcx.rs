@@ -132,7 +132,8 @@ fn again(event: &Event) {
             assert_eq!(found.body, reply.body);
             unfold(reply.compress, &reply.body);
         }
-        Event::Unknown(_) => {}
+        Event::Push(push) => unfold(push.compress, &push.body),
+        Event::Unknown(_) | Event::Goodbye => {}
         other => panic!("rpcx has neither pages nor streams: {other:?}"),
     }
 }
