@@ -176,6 +176,9 @@ impl Figures {
     }
 }
 
+/// A run this short is a pass over what is known.
+const SHORT_SECONDS: u64 = 10;
+
 fn one(programs: &Path, name: &str, seconds: u64) -> Done<Figures> {
     let corpus = home().join("corpus").join(name);
     let artifacts = home().join("artifacts").join(name);
@@ -186,6 +189,8 @@ fn one(programs: &Path, name: &str, seconds: u64) -> Done<Figures> {
     command.current_dir(home());
     command.args([
         format!("-max_total_time={seconds}"),
+        // A short pass takes the same way each time; long ones go where chance leads.
+        format!("-seed={}", if seconds <= SHORT_SECONDS { 1 } else { 0 }),
         format!("-max_len={INPUT_BYTES}"),
         format!("-rss_limit_mb={MEMORY_MIB}"),
         format!("-timeout={INPUT_SECONDS}"),
