@@ -26,6 +26,9 @@ pub(crate) struct Reply<'a> {
     watch: Option<&'a mut Watch>,
 }
 
+/// A body of so many bytes is decoded in some microseconds.
+const LIGHT_BYTES: usize = 4 * 1024;
+
 /// The limits that apply to one call's bodies.
 #[derive(Clone, Copy)]
 pub(crate) struct Rules {
@@ -69,7 +72,12 @@ impl<'a> Reply<'a> {
         self.plain(body.bytes)
     }
 
+    /// Whether unfolding and decoding this argument may take a time that shows.
     #[inline]
+    pub(super) fn is_heavy(&self, body: &Body) -> bool {
+        body.bytes.len() > LIGHT_BYTES || self.ticket.compress != Compress::None
+    }
+
     fn plain(&self, bytes: bytes::Bytes) -> Result<bytes::Bytes, Status> {
         let limit = self.rules.unfolded_bytes;
         let plain = match self.ticket.compress {
@@ -80,10 +88,12 @@ impl<'a> Reply<'a> {
     }
 
     /// Unfolds and decodes the argument. `argument` is its name, for error paths.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode<T: Take>(&self, body: Body, argument: &'static str) -> Result<T, Status> {
-        let Body { bytes, lent } = body;
-        let bytes = self.plain(bytes)?;
+        let Body { mut bytes, lent } = body;
+        if self.ticket.compress != Compress::None {
+            bytes = self.plain(bytes)?;
+        }
         let (format, bounds) = (self.ticket.format, self.rules.bounds);
         let decode = || format::decode(format, &bytes, lent.as_ref(), bounds);
         let decoded = catch_unwind(AssertUnwindSafe(decode)).map_err(|_| panicked())?;
@@ -94,7 +104,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Answers with a value.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ok<T: Put>(self, value: &T, meta: &[(String, String)]) {
         if self.ticket.oneway {
             return end(self.watch, Outcome::Done);
