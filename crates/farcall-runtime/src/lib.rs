@@ -18,7 +18,8 @@ pub mod stream;
 mod target;
 
 pub use client::{
-    Call, CallMeta, Client, ClientBuilder, Oneway, Over, ServiceClient, Started, StreamCall, Upload,
+    Call, CallMeta, Client, ClientBuilder, Fail, Oneway, Over, Select, ServiceClient, Started,
+    StreamCall, Upload,
 };
 pub use net::Peer;
 pub use server::{

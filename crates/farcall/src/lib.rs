@@ -82,9 +82,9 @@ pub use farcall_core::{
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
-    Deny, HttpRequest, HttpResponse, Inbound, IntoPage, Listen, Memory, MethodInfo, Methods,
-    Moments, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Server, Service, ServiceClient,
-    ShutdownHandle, Started, StreamCall, Target, Token, Upload, Verdict, stream,
+    Deny, Fail, HttpRequest, HttpResponse, Inbound, IntoPage, Listen, Memory, MethodInfo, Methods,
+    Moments, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Select, Server, Service,
+    ServiceClient, ShutdownHandle, Started, StreamCall, Target, Token, Upload, Verdict, stream,
 };
 pub use futures_core::Stream;
 

@@ -2,8 +2,10 @@
 //! fails calls whose time is up, and backs off when the server cannot be reached.
 
 use super::{
-    link::{self, Link, Phase, State, expired},
+    link::Link,
     over::Connector,
+    pulse::Pulse,
+    state::{self, Phase, State, expired},
 };
 use crate::{
     clock::{Alarm, after},
@@ -49,6 +51,8 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
         let Gone { link, connector: Some(connector) } = &mut gone else { return };
         let (first, most) = link.limits.reconnect;
         let mut pause = Duration::ZERO;
+        // The last connection hung: the next one is given calls when the server has answered.
+        let mut prove = false;
         let mut not_before = Instant::now();
         while wanted(link).await {
             if unless_closed(link, sleep_until(not_before)).await.is_none() {
@@ -58,12 +62,13 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
             let failure = match unless_closed(link, dialled).await {
                 Some(Ok(Ok(stream))) => {
                     let since = Instant::now();
-                    let ended = run(link, stream).await;
+                    let ended = run(link, stream, prove).await;
                     if matches!(link.lock().phase, Phase::Closed) {
                         break;
                     }
-                    down(link, &ended.status, ended.answered);
-                    if ended.answered || since.elapsed() >= SHORT_LIFE {
+                    link.down(&ended.status, ended.answered);
+                    prove = ended.hung || prove && !ended.answered;
+                    if !prove && (ended.answered || since.elapsed() >= SHORT_LIFE) {
                         pause = Duration::ZERO;
                     }
                     None
@@ -78,7 +83,7 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
             if let Some(text) = failure {
                 let status = Status::unavailable(text)
                     .with_hint("is the server running, and is the address right?");
-                down(link, &link.place(status), false);
+                link.down(&link.place(status), false);
             }
             pause = if pause.is_zero() { first } else { pause.saturating_mul(2).min(most) };
             not_before = after(Instant::now(), jittered(pause));
@@ -124,38 +129,6 @@ async fn unless_closed<F: Future>(link: &Link, wait: F) -> Option<F::Output> {
     .await
 }
 
-/// There is no connection any more, or still none: every call that was on it fails, and callers
-/// that wait learn of it.
-fn down(link: &Link, status: &Status, answered: bool) {
-    let mut wakers = Vec::new();
-    let mut state = link.lock();
-    let written = state.written;
-    state
-        .slots
-        .fail_all(&mut wakers, |position| status.clone().with_sent(State::sent(written, position)));
-    if !matches!(state.phase, Phase::Closed) {
-        state.phase = Phase::Down;
-    }
-    // A connection that answered and ended is no failed attempt: who waits asks for another.
-    state.refused = !answered;
-    if !answered {
-        state.failures += 1;
-        state.failure = Some(status.clone());
-    }
-    state.wire = None;
-    state.write = None;
-    state.out = Out::new();
-    state.driver_writes = false;
-    state.flush_due = false;
-    state.alarm = None;
-    state.touched.clear();
-    state.again = false;
-    (state.appended, state.written) = (0, 0);
-    state.queue.call_all(&mut wakers);
-    drop(state);
-    wakers.into_iter().for_each(Waker::wake);
-}
-
 /// The driver's task, and what it leaves behind when it ends: because the client is closed, or
 /// because its runtime is. Calls must not wait for it; the next one may start another on a runtime
 /// that lives.
@@ -168,12 +141,12 @@ impl Drop for Gone {
     fn drop(&mut self) {
         let closed = matches!(self.link.lock().phase, Phase::Closed);
         let status = if closed {
-            link::closed()
+            state::closed()
         } else {
             Status::cancelled("the runtime that the client ran on has ended")
         };
         // Callers in the line have lost nothing: they try again.
-        down(&self.link, &status, true);
+        self.link.down(&status, true);
         self.link.unclaim(self.connector.take().filter(|_| !closed));
     }
 }
@@ -182,21 +155,20 @@ impl Drop for Gone {
 struct Ended {
     status: Status,
     answered: bool,
+    hung: bool,
 }
 
-async fn run(link: &Link, stream: Stream) -> Ended {
+async fn run(link: &Link, stream: Stream, prove: bool) -> Ended {
     {
         let mut state = link.lock();
         let Target { protocol, .. } = link.target;
         state.wire = Some(protocol.open_to(&link.target.place(), &link.limits));
         state.write = Some(Arc::clone(&stream.write));
-        if !matches!(state.phase, Phase::Closed) {
-            state.phase = Phase::Up;
-        }
-        let mut wakers = Vec::new();
-        state.queue.call_all(&mut wakers);
-        drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+    }
+    let mut pulse = Pulse::default();
+    pulse.begin(link, prove);
+    if !pulse.proving {
+        link.open();
     }
     let mut connected = Connected {
         link,
@@ -213,11 +185,14 @@ async fn run(link: &Link, stream: Stream) -> Ended {
         leave: Alarm::default(),
         flushing: false,
         answered: false,
+        pulse,
+        hung: false,
     };
     let status = poll_fn(|cx| connected.poll(cx)).await;
     // What a transport still has to say at its end, it says soon or not at all.
     let _ = timeout(CLOSE_TIME, poll_fn(|cx| connected.write.poll_close(cx))).await;
-    Ended { status: link.place(status), answered: connected.answered }
+    let Connected { answered, hung, .. } = connected;
+    Ended { status: link.place(status), answered: answered && !hung, hung }
 }
 
 /// An open connection, as its driver sees it.
@@ -241,6 +216,8 @@ struct Connected<'l> {
     /// The transport keeps bytes that it was given.
     flushing: bool,
     answered: bool,
+    pulse: Pulse,
+    hung: bool,
 }
 
 impl Connected<'_> {
@@ -284,11 +261,15 @@ impl Connected<'_> {
             };
             self.ring(cx);
             if closed && self.left(cx, flushed) {
-                return Poll::Ready(link::closed());
+                return Poll::Ready(state::closed());
             }
             if self.stall.poll(cx).is_ready() {
                 let text = "the server does not read (Limits::write_stall)";
                 return Poll::Ready(Status::unavailable(text));
+            }
+            if let Poll::Ready(status) = self.pulse.poll(self.link, cx) {
+                self.hung = true;
+                return Poll::Ready(status);
             }
             match self.receive(cx) {
                 Poll::Ready(Ok(())) => {}
@@ -380,7 +361,7 @@ impl Connected<'_> {
                 };
                 return Poll::Ready(Err(Status::unavailable(text)));
             }
-            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Ok(_)) => self.pulse.heard = true,
             Poll::Ready(Err(error)) => {
                 return Poll::Ready(Err(Status::unavailable(format!("cannot read: {error}"))));
             }
@@ -423,10 +404,13 @@ impl Connected<'_> {
         }
         if fed.is_err() && !matches!(state.phase, Phase::Closed) {
             // Before anybody who is woken now can come back with another call.
-            state.phase = Phase::Down;
+            self.link.set(state, Phase::Down);
         }
         drop(guard);
         self.wakers.drain(..).for_each(Waker::wake);
+        if std::mem::take(&mut self.pulse.proving) && fed.is_ok() {
+            self.link.open();
+        }
         Poll::Ready(fed.map(|need| self.need = need))
     }
 
@@ -438,7 +422,7 @@ impl Connected<'_> {
             wire.ended(&mut self.events);
         }
         if !matches!(state.phase, Phase::Closed) {
-            state.phase = Phase::Down;
+            self.link.set(&mut state, Phase::Down);
         }
         for event in self.events.drain(..) {
             if let Event::Reply(reply) = event {

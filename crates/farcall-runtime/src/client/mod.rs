@@ -1,33 +1,47 @@
 //! The client: connect, call, share.
 
 mod auth;
+mod budget;
 mod call;
 mod driver;
+mod fail;
 mod link;
+mod many;
 mod over;
 mod pool;
+mod pulse;
 mod queue;
 mod slots;
+mod state;
 mod streaming;
 mod streams;
 
 pub use call::{Call, CallMeta, Oneway, Started};
+pub use fail::Fail;
+pub use many::Select;
 pub use over::Over;
 pub use streaming::{StreamCall, Upload};
 
-use crate::{server::MethodInfo, target::Target};
+use crate::{
+    server::MethodInfo,
+    target::{Address, Target},
+};
+use budget::Budget;
 use bytes::Bytes;
 use call::{To, start_driver};
 use farcall_core::{Compress, Format, Limits, Status, Value};
 use farcall_wire::{Protocol, sniff};
-use link::{Link, Queued};
+use link::Link;
+use many::Many;
 use over::Connector;
-use pool::{Pool, Role, Spread, Taken};
+use pool::{Pool, Role, Taken};
 use queue::Place;
+use state::Queued;
 use std::{fmt, future::poll_fn, marker::PhantomData, sync::Arc, task::Poll, time::Duration};
 
 /// A client of one server. Cheap to clone, shared by any number of tasks, over one connection that
-/// is opened when it is needed and reopened when it was lost.
+/// is opened when it is needed and reopened when it was lost. Where several addresses are given,
+/// each has a connection, and a call takes one that is open: see [`ClientBuilder::addresses`].
 ///
 /// Over HTTP/1.1, where answers come in the order of the calls, a connection is one call's at a
 /// time: there are as many as there are calls at once, up to `Limits::connections_per_client`.
@@ -44,9 +58,15 @@ pub(crate) struct Handle {
     /// The link; where there are several, one that is never opened and knows the target.
     pub(crate) link: Arc<Link>,
     pub(crate) role: Role,
+    /// What retries come out of; none where a handle is not the client's own.
+    pub(crate) budget: Option<Box<Budget>>,
 }
 
 impl Handle {
+    fn alone(link: Link) -> Handle {
+        Handle { link: Arc::new(link), role: Role::Alone, budget: None }
+    }
+
     /// A call on this handle is over.
     #[inline]
     pub(crate) fn done(&self) {
@@ -61,6 +81,7 @@ impl Handle {
             Role::Alone | Role::Lent(_) => vec![Arc::clone(&self.link)],
             Role::Spread(spread) => spread.handles().iter().map(|h| Arc::clone(&h.link)).collect(),
             Role::Front(pool) => pool.close(),
+            Role::Many(many) => many.close(),
         }
     }
 }
@@ -72,7 +93,7 @@ impl Drop for Handle {
             Role::Front(pool) => drop(pool.close()),
             Role::Lent(loan) => loan.give_back(&self.link),
             // Those have handles of their own.
-            Role::Spread(_) => {}
+            Role::Spread(_) | Role::Many(_) => {}
         }
     }
 }
@@ -128,6 +149,7 @@ pub(crate) struct Defaults {
     pub(crate) timeout: Option<Duration>,
     pub(crate) meta: Option<Arc<Vec<(String, String)>>>,
     pub(crate) service: Option<Arc<str>>,
+    pub(crate) fail: Fail,
 }
 
 /// A typed client: what `#[service]` makes beside a service's trait.
@@ -184,35 +206,23 @@ impl Client {
     }
 
     fn over_by(protocol: &'static dyn Protocol, io: impl Over) -> Client {
-        Client::new(Target::given(protocol), Limits::default(), Connector::over(io), None)
+        let (target, limits) = (Target::given(protocol), Limits::default());
+        let handle = Client::handle_of(target, &limits, Connector::over(io), None, None);
+        Client::new(handle)
     }
 
-    fn new(
-        target: Target,
-        limits: Limits,
-        connector: Connector,
-        connections: Option<usize>,
-    ) -> Client {
+    fn new(mut handle: Handle) -> Client {
+        let Link { target, limits, .. } = &*handle.link;
         let defaults = Defaults {
             format: target.protocol.default_format(),
             compress: Compress::None,
             timeout: limits.call_time,
             meta: None,
             service: None,
+            fail: Fail::Fast,
         };
-        let link = Arc::new(Link::new(target, limits, connector.clone()));
-        let role = if link.ordered {
-            let most = connections.unwrap_or(link.limits.connections_per_client);
-            let most = if connector.many() { most } else { 1 };
-            Role::Front(Arc::new(Pool::new(Arc::clone(&link), connector, most)))
-        } else if let Some(2..) = connections {
-            let Link { target, limits, .. } = &*link;
-            let another = || Link::new(target.clone(), limits.clone(), connector.clone());
-            Role::Spread(Spread::new(connections.unwrap_or(1), another))
-        } else {
-            Role::Alone
-        };
-        Client { handle: Arc::new(Handle { link, role }), defaults }
+        handle.budget = Some(Box::new(Budget::new(limits)));
+        Client { handle: Arc::new(handle), defaults }
     }
 
     #[inline]
@@ -267,6 +277,7 @@ impl Client {
     pub async fn ready(&self) -> Result<(), Status> {
         match &self.handle.role {
             Role::Alone | Role::Lent(_) => Client::open(&self.handle).await,
+            Role::Many(many) => many.ready().await.map_err(|status| self.link().place(status)),
             Role::Front(pool) => Client::open(&*InLine::wait(pool).await?).await,
             Role::Spread(spread) => {
                 for handle in spread.handles() {
@@ -355,6 +366,9 @@ pub struct ClientBuilder<C> {
     compress: Compress,
     token: Option<String>,
     connections: Option<usize>,
+    addresses: Option<Vec<String>>,
+    select: Select,
+    fail: Fail,
     client: PhantomData<fn() -> C>,
 }
 
@@ -368,6 +382,9 @@ impl<C: ServiceClient> ClientBuilder<C> {
             compress: Compress::None,
             token: None,
             connections: None,
+            addresses: None,
+            select: Select::default(),
+            fail: Fail::default(),
             client: PhantomData,
         }
     }
@@ -416,11 +433,28 @@ impl<C: ServiceClient> ClientBuilder<C> {
     }
 
     fn client(self) -> Result<Client, Status> {
-        let target = Target::parse(&self.url)?;
-        let connector = Connector::to(&target);
-        let client = Client::new(target, self.limits, connector, self.connections);
+        let target = match &self.addresses {
+            Some(addresses) => Target::parse_at(&self.url, addresses)?,
+            None => Target::parse(&self.url)?,
+        };
+        let ClientBuilder { limits, connections, select, .. } = &self;
+        let handle = |target: Target, health| {
+            let connector = Connector::to(&target);
+            Client::handle_of(target, limits, connector, *connections, health)
+        };
+        let handle = match &target.address {
+            Address::Several(_) => {
+                let many =
+                    Many::new(&target, *select, |target, health| handle(target, Some(health)));
+                let connector = Connector::to(&target);
+                let link = Arc::new(Link::new(target, limits, connector, None));
+                Handle { link, role: Role::Many(many), budget: None }
+            }
+            _ => handle(target, None),
+        };
+        let client = Client::new(handle);
         let format = self.format.unwrap_or(client.defaults.format);
-        let client = client.format(format).compress(self.compress);
+        let client = client.format(format).compress(self.compress).fail(self.fail);
         Ok(match self.token {
             Some(token) => client.auth(token),
             None => client,

@@ -117,7 +117,8 @@ async fn dial(address: &Address) -> io::Result<Stream> {
     match address {
         Address::Tcp(address) => net::dial_tcp(address).await,
         Address::Memory(name) => net::dial_memory(name),
-        Address::Given => Err(io::ErrorKind::NotConnected.into()),
+        // Each of several has a link of its own.
+        Address::Given | Address::Several(_) => Err(io::ErrorKind::NotConnected.into()),
     }
 }
 

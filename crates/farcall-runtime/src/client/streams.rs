@@ -2,8 +2,9 @@
 //! pipes, and what their users want reaches the wire.
 
 use super::{
-    link::{Link, State},
+    link::Link,
     slots::{SlotId, Streaming},
+    state::State,
 };
 use crate::stream::{Allowed, End, Home, Pipe, wrong_shape};
 use farcall_core::{Limits, Sent, Status};

@@ -7,6 +7,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 use tokio::{
     io::AsyncReadExt,
@@ -16,9 +17,17 @@ use tokio::{
     },
 };
 
+/// Silence after which the kernel asks whether the other machine is still there, and the time
+/// between its questions. It gives up after some nine of them.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(5));
+
 /// Opens a connection.
 pub(crate) async fn dial(address: &str) -> io::Result<Stream> {
-    adopt(TcpStream::connect(address).await?)
+    let socket = TcpStream::connect(address).await?;
+    let (after, every) = KEEP_ALIVE;
+    let alive = socket2::TcpKeepalive::new().with_time(after).with_interval(every);
+    socket2::SockRef::from(&socket).set_tcp_keepalive(&alive)?;
+    adopt(socket)
 }
 
 /// Takes a connected socket. Small writes are sent at once: batching is the machine's work, not the

@@ -404,7 +404,9 @@ impl Bound {
             Address::Memory(name) => {
                 Listener::Memory(net::MemoryListener::bind(&name).map_err(failed)?)
             }
-            Address::Given => return Err(failed(io::ErrorKind::Unsupported.into())),
+            Address::Given | Address::Several(_) => {
+                return Err(failed(io::ErrorKind::Unsupported.into()));
+            }
         };
         self.listeners.push((listener, spoken));
         Ok(self)
