@@ -14,6 +14,7 @@ pub mod message581;
 mod output;
 mod serve;
 pub mod services;
+mod several;
 mod style;
 mod timed;
 mod typed;

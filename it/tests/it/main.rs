@@ -4,6 +4,7 @@ mod calls;
 mod carriers;
 mod client;
 mod differential;
+mod failover;
 mod faults;
 mod gate;
 mod hostile;

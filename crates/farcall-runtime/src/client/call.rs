@@ -68,7 +68,6 @@ pub(super) struct Raw<Req> {
     /// The call's own metadata, the client's included; `None`: only the client's.
     meta: Option<Vec<(String, String)>>,
     oneway: bool,
-    pub(super) idempotent: bool,
     pub(super) deadline: Option<Instant>,
     pub(super) stage: Stage,
     /// The attempts that have failed.
@@ -207,7 +206,6 @@ impl<Req> Raw<Req> {
             request,
             meta: None,
             oneway: false,
-            idempotent: false,
             deadline: None,
             stage: Stage::Fresh,
             tries: None,
@@ -286,6 +284,9 @@ impl<Req: Put> Raw<Req> {
         cx: &mut Context<'_>,
         opening: Option<&Opening>,
     ) -> Result<Stood, Status> {
+        if self.client.defaults.fail != Fail::Fast {
+            self.earn();
+        }
         if let Role::Front(_) | Role::Spread(_) | Role::Many(_) = self.client.handle.role
             && !self.board(cx)?
         {
@@ -294,9 +295,6 @@ impl<Req: Put> Raw<Req> {
         let queued = match &mut self.stage {
             Stage::Fresh => {
                 self.deadline = self.client.defaults.timeout.map(|t| after(Instant::now(), t));
-                if self.client.defaults.fail != Fail::Fast {
-                    self.earn();
-                }
                 None
             }
             Stage::Queued { queued, timer } => {

@@ -56,11 +56,12 @@ const TOLD: usize = 32;
 const SPENT: &str = "not tried again, the budget for that is used up (Limits::retry_budget)";
 
 impl<Req> Raw<Req> {
-    /// A call begins that may be repeated.
-    #[cold]
+    /// Counts a call that begins and may be repeated, when it is first tried.
     pub(super) fn earn(&self) {
-        if self.tries.is_none()
-            && let Some(budget) = &self.front().budget
+        let first = matches!(self.stage, Stage::Fresh) && self.front.is_none();
+        if let Some(budget) = &self.front().budget
+            && first
+            && self.tries.is_none()
         {
             budget.earn();
         }
@@ -123,10 +124,7 @@ impl<Req> Raw<Req> {
     #[cold]
     pub(super) fn told(&mut self, status: Status) -> Status {
         match self.tries.take() {
-            None => {
-                let attempts = status.earlier().len().max(1) as u32;
-                status.with_attempts(attempts)
-            }
+            None => status.with_attempts(1),
             Some(mut tries) => {
                 let status = tries.settle(status);
                 status.with_attempts(tries.retries + 1).with_earlier(tries.failed)
@@ -165,6 +163,13 @@ impl Client {
         self.defaults.fail = fail;
         self
     }
+
+    /// Says of all calls of this clone that they may be repeated; see [`Call::idempotent`].
+    #[must_use]
+    pub fn idempotent(mut self) -> Client {
+        self.defaults.idempotent = true;
+        self
+    }
 }
 
 impl<C> ClientBuilder<C> {
@@ -185,7 +190,7 @@ impl<Req, Resp> Call<Req, Resp> {
     /// Running the call twice does what running it once does: it may be repeated even if it may
     /// have left. Typed methods say so themselves (`#[method(idempotent)]`).
     pub fn idempotent(mut self) -> Self {
-        self.raw.idempotent = true;
+        self.raw.client.defaults.idempotent = true;
         self
     }
 }

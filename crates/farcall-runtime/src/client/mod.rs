@@ -150,6 +150,7 @@ pub(crate) struct Defaults {
     pub(crate) meta: Option<Arc<Vec<(String, String)>>>,
     pub(crate) service: Option<Arc<str>>,
     pub(crate) fail: Fail,
+    pub(crate) idempotent: bool,
 }
 
 /// A typed client: what `#[service]` makes beside a service's trait.
@@ -220,6 +221,7 @@ impl Client {
             meta: None,
             service: None,
             fail: Fail::Fast,
+            idempotent: false,
         };
         handle.budget = Some(Box::new(Budget::new(limits)));
         Client { handle: Arc::new(handle), defaults }

@@ -137,7 +137,7 @@ impl<Req> Raw<Req> {
 
     /// Whether the call may run twice.
     pub(in crate::client) fn idempotent(&self) -> bool {
-        self.idempotent || matches!(self.to, To::Static(info) if info.idempotent)
+        self.client.defaults.idempotent || matches!(self.to, To::Static(info) if info.idempotent)
     }
 
     /// A call on a connection that others had used has failed: whether it is made once more, on a
