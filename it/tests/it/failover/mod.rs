@@ -3,7 +3,9 @@
 mod kit;
 
 use farcall::{Client, Code, Fail, Limits, Result, Select, Sent, Value};
-use kit::{OVER, Runs, Victim, addresses, builder, hole, nobody, quick, shares, three, until};
+use kit::{
+    OVER, Runs, Victim, WorkClient, addresses, builder, hole, nobody, quick, shares, three, until,
+};
 use std::{
     sync::{
         Arc,
@@ -331,17 +333,17 @@ async fn a_call_by_name_says_whether_it_may_run_twice() -> Result<()> {
         let at = addresses(&servers).join(",");
         let builder = Client::builder(format!("{protocol}://{at}")).select(Select::First);
         let client = builder.limits(quick()).fail(OVER).build().await?;
-        let first = async || client.call("Work.Name", Value::Null).await == Ok(Value::from(0));
-        until("the first is open", first).await;
-        let call = || client.call("Work.Sleep", Value::from(400));
+        let typed = WorkClient::from_client(client.clone());
+        until("the first is open", async || typed.name().await == Ok(0)).await;
+        let call = || client.call("Work.Sleep", Value::from(400u64));
         let (once, twice) = (call().start(), call().idempotent().start());
         tokio::time::sleep(Duration::from_millis(100)).await;
         servers[0].kill();
         let status = once.await.expect_err("it may have run");
         assert_eq!((status.code(), status.sent()), (Code::Unavailable, Sent::Maybe), "{status}");
         assert_eq!((status.attempts(), status.peer()), (1, Some(&*servers[0].address)));
-        let name = twice.await?;
-        assert!(name == Value::from(1) || name == Value::from(2), "{protocol}: {name}");
+        let name = twice.await?.to_string();
+        assert!(name == "1" || name == "2", "{protocol}: {name}");
     }
     Ok(())
 }
