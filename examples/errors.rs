@@ -1,6 +1,6 @@
 //! What a failure says, and what may be repeated. `cargo run --example errors`.
 
-use farcall::{Code, Message, Origin, Result, Sent, Server, Status};
+use farcall::{Code, Fault, Message, Origin, Result, Sent, Server, Status};
 
 #[derive(Message)]
 struct Key {
@@ -31,6 +31,30 @@ impl Vault for Cellar {
     }
 }
 
+#[derive(Debug, Fault)]
+enum Refused {
+    #[fault(NotFound, "no account {name}")]
+    NoAccount { name: String },
+    #[fault(FailedPrecondition, "{missing} cents are missing")]
+    TooPoor { missing: u64 },
+}
+
+#[farcall::service]
+trait Bank {
+    async fn pay(&self, name: String, cents: u64) -> Result<u64, Refused>;
+}
+
+struct Till;
+
+impl Bank for Till {
+    async fn pay(&self, name: String, cents: u64) -> Result<u64, Refused> {
+        match name.as_str() {
+            "Ada" => 70_u64.checked_sub(cents).ok_or(Refused::TooPoor { missing: cents - 70 }),
+            _ => Err(Refused::NoAccount { name }),
+        }
+    }
+}
+
 /// Whether a call that failed so may be made again.
 fn may_repeat(status: &Status, idempotent: bool) -> bool {
     // The other codes say that it would fail again, or that nobody can tell.
@@ -51,6 +75,14 @@ async fn main() -> Result<()> {
             println!("said by the server: {}", status.origin() == Origin::Remote);
             println!("all of it: {status}");
         }
+    }
+
+    let bank = BankClient::over(Server::new().add(BankServer::new(Till)).memory());
+    let status = bank.pay("Ada".into(), 100).await.err().ok_or("Ada has 70 cents")?;
+    match status.fault::<Refused>() {
+        Some(Refused::TooPoor { missing }) => println!("bring {missing} cents more"),
+        Some(Refused::NoAccount { name }) => println!("who is {name}?"),
+        None => return Err(status),
     }
 
     // Nobody listens there: the call never left, and may be made again.

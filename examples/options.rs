@@ -29,10 +29,15 @@ impl Echo for Back {
     }
 }
 
+/// A method that is a function.
+async fn shout(text: Text) -> Result<String> {
+    Ok(text.text.to_uppercase())
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     // No port and no TLS: the server lives in this process.
-    let server = Server::new().add(EchoServer::new(Back));
+    let server = Server::new().add(EchoServer::new(Back)).func("Echo", "Shout", shout);
     let echo = EchoClient::over(server.memory());
 
     let call = echo.echo(Text { text: "as protobuf, folded ".repeat(100) });
@@ -49,6 +54,8 @@ async fn main() -> Result<()> {
     echo.echo(Text { text: "nobody answers this".into() }).oneway().await?;
 
     let reply = echo.client().call("Echo.Echo", json!({"text": "without types"})).await?;
+    println!("{reply}");
+    let reply = echo.client().call("Echo.Shout", json!({"text": "a function"})).await?;
     println!("{reply}");
     Ok(())
 }

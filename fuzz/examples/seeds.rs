@@ -54,6 +54,9 @@ fn main() -> io::Result<()> {
     }
     netrpc.truncate(16);
     detector.push(("netrpc".to_owned(), netrpc[0].1[3..].to_vec()));
+    let found = |end: &str| netrpc.iter().find(|(name, _)| name.ends_with(end));
+    let of = |end: &str| found(end).map(|(_, bytes)| bytes[3..].to_vec()).unwrap_or_default();
+    let (netrpc_asks, netrpc_answers) = (of("-asks"), of("-answers"));
     folder("netrpc", "net/rpc of Go 1.19", netrpc)?;
 
     let mut jsonrpc = Vec::new();
@@ -72,6 +75,32 @@ fn main() -> io::Result<()> {
     detector.push(("jsonrpc".to_owned(), b"  {\"jsonrpc\":\"2.0\"}".to_vec()));
     folder("jsonrpc", "net/rpc/jsonrpc of Go 1.26, powerman/rpc-codec v1.2.2", jsonrpc)?;
 
+    detector.push(("http".to_owned(), b"POST / HTTP/1.1".to_vec()));
+    folder("http1", "farcall, by hand", http(&netrpc_asks, &netrpc_answers))?;
+    folder("detector", "farcall, by hand", detector)?;
+
+    for (name, format) in
+        [("json", Format::Json), ("msgpack", Format::MsgPack), ("protobuf", Format::Protobuf)]
+    {
+        let mut samples = vec![
+            ("args".to_owned(), bytes(format, &Args { a: 6, b: 7 })),
+            ("kinds".to_owned(), bytes(format, &kinds())),
+            ("blank".to_owned(), bytes(format, &Kinds::blank())),
+        ];
+        if format != Format::Protobuf {
+            let text = br#"{"any":[1,-2.5e300,null,true,"\u00e9"],"list":[{"x":1}],"next":{}}"#;
+            let value: Value = json::decode(&Bytes::from_static(text), Bounds::default())
+                .expect("a sample is JSON");
+            samples.push(("loose".to_owned(), bytes(format, &value)));
+        }
+        folder(name, "farcall, by `kinds.rs`", samples)?;
+    }
+    let raw = vec![("text".to_owned(), "a ü ☃".into()), ("bytes".to_owned(), vec![0, 255, 0xc3])];
+    folder("raw", "farcall, by hand", raw)
+}
+
+/// Requests and answers of HTTP, and what stands in tunnels.
+fn http(netrpc_asks: &[u8], netrpc_answers: &[u8]) -> Vec<(String, Vec<u8>)> {
     let http = [
         (
             "call",
@@ -106,30 +135,124 @@ fn main() -> io::Result<()> {
         ("page", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
         ("head", "HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
         ("connect", "CONNECT /_goRPC_ HTTP/1.0\n\n"),
+        (
+            "gateway",
+            "POST /Arith HTTP/1.1\r\nHost: h\r\nX-RPCX-Version: 0\r\nX-RPCX-MessageID: 7\r\n\
+          X-RPCX-ServiceMethod: Mul\r\nX-RPCX-SerializeType: 1\r\nX-RPCX-Meta: a=b+c&d=%26\r\n\
+          Authorization: t\r\nX-RPCX-CompressType: 0\r\nContent-Length: 1\r\n\r\n1",
+        ),
+        (
+            "gateway_oneway",
+            "GET /x HTTP/1.1\r\nHost: h\r\nX-RPCX-ServicePath: Arith\r\n\
+          X-RPCX-ServiceMethod: No\r\nX-RPCX-SerializeType: 3\r\nX-RPCX-Oneway: 1\r\n\r\n",
+        ),
+        (
+            "gateway_json",
+            "POST /x HTTP/1.1\r\nHost: h\r\nX-JSONRPC-2.0: true\r\nX-RPCX-Meta: a=b\r\n\
+          Content-Length: 34\r\n\r\n{\"method\":\"Arith.Mul\",\"id\":null}  \n",
+        ),
+        (
+            "posted",
+            "POST /jsonrpc HTTP/1.1\r\nHost: h\r\nX-Timeout-Ms: 5\r\nContent-Length: 61\r\n\r\n\
+          {\"jsonrpc\":\"2.0\",\"method\":\"Arith.Mul\",\"params\":[1],\"id\":\"a\"} \
+          POST /rpc HTTP/1.1\r\nHost: h\r\nContent-Length: 40\r\n\r\n\
+          {\"method\":\"Arith.No\",\"params\":[],\"id\":1}",
+        ),
+        (
+            "posted_batch",
+            "POST /jsonrpc HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n87\r\n\
+          [{\"jsonrpc\":\"2.0\",\"method\":\"Arith.Mul\",\"params\":[1],\"id\":1},\
+          {\"jsonrpc\":\"2.0\",\"method\":\"E.e\"},1,\
+          {\"jsonrpc\":\"2.0\",\"method\":\"N.n\",\"id\":2}]\r\n0\r\n\r\n",
+        ),
     ];
-    let http = http.map(|(name, text)| (name.to_owned(), ["\0\u{5}\u{2}", text].concat().into()));
-    detector.push(("http".to_owned(), b"POST / HTTP/1.1".to_vec()));
-    folder("http1", "farcall, by hand", http.to_vec())?;
-    folder("detector", "farcall, by hand", detector)?;
-
-    for (name, format) in
-        [("json", Format::Json), ("msgpack", Format::MsgPack), ("protobuf", Format::Protobuf)]
-    {
-        let mut samples = vec![
-            ("args".to_owned(), bytes(format, &Args { a: 6, b: 7 })),
-            ("kinds".to_owned(), bytes(format, &kinds())),
-            ("blank".to_owned(), bytes(format, &Kinds::blank())),
-        ];
-        if format != Format::Protobuf {
-            let text = br#"{"any":[1,-2.5e300,null,true,"\u00e9"],"list":[{"x":1}],"next":{}}"#;
-            let value: Value = json::decode(&Bytes::from_static(text), Bounds::default())
-                .expect("a sample is JSON");
-            samples.push(("loose".to_owned(), bytes(format, &value)));
-        }
-        folder(name, "farcall, by `kinds.rs`", samples)?;
-    }
-    let raw = vec![("text".to_owned(), "a ü ☃".into()), ("bytes".to_owned(), vec![0, 255, 0xc3])];
-    folder("raw", "farcall, by hand", raw)
+    // The settings say which side, and which of several servers or clients.
+    let http = http.iter().map(|(name, text)| (*name, 0, text.as_bytes().to_vec()));
+    let ok = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Meta: a=%20b&c\r\n";
+    let asks = |name: &str| {
+        let line = RPCX.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        unhex(line.split_once(' ').unwrap_or_default().1)
+    };
+    let more = [
+        (
+            "page_posted",
+            4,
+            "PUT /page?a=b HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx".into(),
+        ),
+        ("page_rest", 4, "GET /some/where/else HTTP/1.1\r\nHost: h\r\n\r\n".into()),
+        (
+            "preflight",
+            8,
+            "OPTIONS /Arith/Mul HTTP/1.1\r\nHost: h\r\nOrigin: https://a.b\r\n\
+             Access-Control-Request-Method: POST\r\n\
+             Access-Control-Request-Headers: content-type,x-a\r\n\r\n"
+                .into(),
+        ),
+        (
+            "cross",
+            8,
+            "POST /Arith/Mul HTTP/1.1\r\nHost: h\r\nOrigin: null\r\nSec-Fetch-Site: cross-site\r\n\
+             Content-Length: 1\r\n\r\n1"
+                .into(),
+        ),
+        (
+            "secret",
+            12,
+            "GET /Arith/Mul HTTP/1.1\r\nHost: h\r\nOrigin: x://y\r\n\r\n\
+             POST /No/m HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1"
+                .into(),
+        ),
+        (
+            "tunnel_rpcx",
+            0,
+            [
+                &b"POST /E/e HTTP/1.1\r\nHost: h\r\n\r\nCONNECT /_rpcx_ HTTP/1.0\n\n"[..],
+                &asks("V1 "),
+            ]
+            .concat(),
+        ),
+        ("tunnel_netrpc", 0, [&b"CONNECT /_goRPC_ HTTP/1.0\nA: b\n\n"[..], netrpc_asks].concat()),
+        ("client", 1, [ok, "Content-Length: 8\r\n\r\n{\"C\":42}"].concat().into()),
+        (
+            "client_failed",
+            1,
+            "HTTP/1.1 100 Continue\r\n\r\n\
+             HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n\
+             2c\r\n{\"error\":{\"code\":\"not_found\",\"message\":\"n\"}}\r\n0\r\nA: b\r\n\r\n\
+             HTTP/1.0 503 No\r\nRetry-After: 3\r\n\r\nuntil the end"
+                .into(),
+        ),
+        (
+            "client_posts",
+            2,
+            [
+                ok,
+                "Content-Length: 35\r\n\r\n{\"jsonrpc\":\"2.0\",\"result\":7,\"id\":1}",
+                "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
+            ]
+            .concat()
+            .into(),
+        ),
+        (
+            "client_posts_v1",
+            6,
+            [ok, "Content-Length: 34\r\n\r\n{\"result\":null,\"error\":\"e\",\"id\":1}"]
+                .concat()
+                .into(),
+        ),
+        ("opening_rpcx", 3, [&b"HTTP/1.0 200 Connected to rpcx\n\n"[..], &asks("V3 ")].concat()),
+        (
+            "opening_netrpc",
+            7,
+            [&b"HTTP/1.0 200 Connected to Go RPC\r\nA: b\r\n\r\n"[..], netrpc_answers].concat(),
+        ),
+        ("asks_json", 11, "h:1\0a.b\0c\0".into()),
+        ("asks", 15, "h\0a/b\r\n\0%\0k\0v\0Content-Length\x005\0a b\0c\r\nd".into()),
+    ];
+    let all = http.chain(more).map(|(name, flags, bytes): (&str, u8, Vec<u8>)| {
+        (name.to_owned(), [&[flags, 5, 2][..], &bytes].concat())
+    });
+    all.collect()
 }
 
 /// Writes one folder; files of the last run stay, and with them what fuzzing found.

@@ -4,14 +4,15 @@
 #![no_main]
 
 use farcall_core::{Limits, Take, Value};
-use farcall_fuzz::{bounds, feed, kinds, limits, memory, serve, settings};
+use farcall_fuzz::{Table, bounds, feed, kinds, limits, memory, serve, settings};
 use farcall_wire::{Event, Protocol, Side, gob, netrpc::NetRpc};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let Some(([flags, cuts, dice], bytes)) = settings(data) else { return };
     let (side, limits) = (if flags & 1 == 0 { Side::Server } else { Side::Client }, limits());
-    let seen = feed::check(&NetRpc, side, &limits, bytes, cuts, 1 + usize::from(flags >> 4));
+    let open = || NetRpc.open(side, &limits);
+    let seen = feed::check(&open, &Table, bytes, cuts, 1 + usize::from(flags >> 4));
     for event in &seen.events {
         let body = match event {
             Event::Call(call) => &call.body,
@@ -23,10 +24,9 @@ fuzz_target!(|data: &[u8]| {
         read::<kinds::Kinds>(body);
     }
     if side == Side::Server {
-        let served =
-            serve::serve(&mut *NetRpc.open(side, &limits), &feed::pieces(bytes, cuts), dice);
+        let served = serve::serve(&mut *open(), &Table, &feed::pieces(bytes, cuts), dice);
         let mut client = NetRpc.open(Side::Client, &Limits::default());
-        let replies = feed::feed(&mut *client, &[&served.out], usize::MAX);
+        let replies = feed::feed(&mut *client, &(), &[&served.out], usize::MAX);
         assert!(replies.end.is_ok(), "{served:?} {replies:?}");
         let number = |event: &Event| match event {
             Event::Reply(reply) => reply.seq,

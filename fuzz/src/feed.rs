@@ -1,9 +1,9 @@
 //! Feeding a wire in pieces, and that nothing depends on how they are cut.
 
-use crate::{Dice, Table, memory};
+use crate::{Dice, memory};
 use bytes::BytesMut;
-use farcall_core::Limits;
-use farcall_wire::{Broken, Event, Fed, Out, Protocol, Side, Wire};
+use farcall_core::Routes;
+use farcall_wire::{Broken, Event, Fed, Out, Wire};
 use std::io::IoSlice;
 
 /// What came of feeding.
@@ -35,15 +35,15 @@ pub fn pieces(bytes: &[u8], seed: u8) -> Vec<&[u8]> {
     pieces
 }
 
-/// Feeds bytes in pieces, `most` events at a time; nothing is answered.
-pub fn feed(wire: &mut dyn Wire, pieces: &[&[u8]], most: usize) -> Seen {
+/// Feeds bytes in pieces and then their end, `most` events at a time; nothing is answered.
+pub fn feed(wire: &mut dyn Wire, routes: &dyn Routes, pieces: &[&[u8]], most: usize) -> Seen {
     let (mut input, mut out) = (BytesMut::new(), Out::new());
     let mut seen = Seen { events: Vec::new(), out: Vec::new(), end: Ok(Fed::Hungry { need: 0 }) };
     for piece in pieces {
         input.extend_from_slice(piece);
         loop {
             let before = (input.len(), seen.events.len());
-            let fed = wire.feed(&mut input, &mut out, &Table, &mut seen.events, most);
+            let fed = wire.feed(&mut input, &mut out, routes, &mut seen.events, most);
             let said = take(&mut out);
             seen.out.extend_from_slice(&said);
             assert!(seen.events.len() - before.1 <= most, "more events than were wanted");
@@ -52,6 +52,7 @@ pub fn feed(wire: &mut dyn Wire, pieces: &[&[u8]], most: usize) -> Seen {
                     let moved = before != (input.len(), seen.events.len()) || !said.is_empty();
                     assert!(moved, "full, and nothing was found");
                 }
+                Ok(Fed::Became(_)) => {}
                 Ok(Fed::Hungry { need }) => {
                     assert!(need > 0 || input.is_empty(), "not hungry, and input is left");
                     seen.end = Ok(Fed::Hungry { need: usize::from(need > 0) });
@@ -64,6 +65,7 @@ pub fn feed(wire: &mut dyn Wire, pieces: &[&[u8]], most: usize) -> Seen {
             }
         }
     }
+    wire.ended(&mut seen.events);
     seen
 }
 
@@ -82,15 +84,14 @@ pub fn take(out: &mut Out) -> Vec<u8> {
 
 /// Feeds bytes whole and cut: the same must come of it, within the limits.
 pub fn check(
-    protocol: &dyn Protocol,
-    side: Side,
-    limits: &Limits,
+    open: &dyn Fn() -> Box<dyn Wire>,
+    routes: &dyn Routes,
     bytes: &[u8],
     seed: u8,
     most: usize,
 ) -> Seen {
     let fed = |pieces: &[&[u8]], most| {
-        let (seen, used) = memory::used(|| feed(&mut *protocol.open(side, limits), pieces, most));
+        let (seen, used) = memory::used(|| feed(&mut *open(), routes, pieces, most));
         // Events keep the input alive, which doubles as it grows; what was found and said is ours.
         let kept = size_of::<Event>() * seen.events.len() + seen.out.len();
         let most = 64 * 1024 + 24 * bytes.len() + 4 * kept;

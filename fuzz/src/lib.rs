@@ -6,6 +6,7 @@ pub mod kinds;
 pub mod memory;
 pub mod round;
 pub mod serve;
+pub mod site;
 
 use farcall_core::{Bounds, Found, Limits, MethodId, Routes};
 

@@ -51,7 +51,7 @@ func rawGobCases() []testCase {
 
 // rawGob is one connection without net/rpc's client.
 type rawGob struct {
-	conn *net.TCPConn
+	conn stream
 	out  bytes.Buffer
 	enc  *gob.Encoder
 	dec  *gob.Decoder
@@ -66,7 +66,7 @@ func withRawGob(ctx context.Context, t target, use func(*rawGob) error) error {
 	return use(newRawGob(conn))
 }
 
-func newRawGob(conn *net.TCPConn) *rawGob {
+func newRawGob(conn stream) *rawGob {
 	c := &rawGob{conn: conn, dec: gob.NewDecoder(bufio.NewReader(conn))}
 	c.enc = gob.NewEncoder(&c.out)
 	return c

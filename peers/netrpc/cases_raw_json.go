@@ -51,7 +51,7 @@ func rawJSONCases() []testCase {
 
 // rawJSON is one connection without a client library.
 type rawJSON struct {
-	conn *net.TCPConn
+	conn stream
 	dec  *json.Decoder
 }
 

@@ -63,6 +63,7 @@ func runClient(args []string) int {
 	only := flags.String("case", "all", "one case, or all below a name (mul runs mul/...)")
 	limit := flags.Duration("timeout", 10*time.Second, "longest a case may take")
 	list := flags.Bool("list", false, "print the names of the cases and exit")
+	link.flags(flags)
 	_ = flags.Parse(args)
 
 	if err := checkCodec(*codec, *overHTTP); err != nil {
@@ -137,20 +138,19 @@ func runCase(c testCase, t target, limit time.Duration) error {
 
 // dialTCP connects without a word to the server. The connection ends with the
 // case's time.
-func (t target) dialTCP(ctx context.Context) (*net.TCPConn, error) {
-	dialer := net.Dialer{Timeout: 3 * time.Second}
-	conn, err := dialer.DialContext(ctx, "tcp", t.addr)
+func (t target) dialTCP(ctx context.Context) (stream, error) {
+	conn, err := link.dial(ctx, t.addr)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = conn.SetDeadline(deadline)
 	}
-	return conn.(*net.TCPConn), nil
+	return conn, nil
 }
 
 // dialRaw connects up to the point where the RPC stream begins.
-func (t target) dialRaw(ctx context.Context) (*net.TCPConn, error) {
+func (t target) dialRaw(ctx context.Context) (stream, error) {
 	conn, err := t.dialTCP(ctx)
 	if err != nil || !t.http {
 		return conn, err

@@ -17,6 +17,7 @@ func runServer(args []string) int {
 	untilStdin := flags.Bool("until-stdin-closes", false, "exit when stdin is closed")
 	codec := flags.String("codec", "gob", "gob or json (net/rpc/jsonrpc)")
 	overHTTP := flags.Bool("http", false, "gob over HTTP CONNECT, with the page at "+rpc.DefaultDebugPath)
+	link.flags(flags)
 	_ = flags.Parse(args)
 	return serve(*addr, *untilStdin, *codec, *overHTTP)
 }
@@ -50,7 +51,7 @@ func serve(addr string, untilStdin bool, codec string, overHTTP bool) int {
 	if err := register(); err != nil {
 		return fail(err)
 	}
-	listener, err := net.Listen("tcp", addr)
+	listener, err := link.listen(addr)
 	if err != nil {
 		return fail(err)
 	}

@@ -21,8 +21,7 @@ func rawCases() []testCase {
 	var cases []testCase
 	add := func(name string, run func(*rawConn) error) {
 		cases = append(cases, testCase{"raw/" + name, func(ctx context.Context, addr string) error {
-			var dialer net.Dialer
-			conn, err := dialer.DialContext(ctx, "tcp", addr)
+			conn, err := link.dial(ctx, addr)
 			if err != nil {
 				return err
 			}

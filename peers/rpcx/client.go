@@ -41,6 +41,7 @@ func runClient(args []string) int {
 	only := flags.String("case", "all", "one case, or all below a name (mul runs mul/...)")
 	limit := flags.Duration("timeout", 10*time.Second, "longest a case may take")
 	list := flags.Bool("list", false, "print the names of the cases and exit")
+	link.flags(flags)
 	_ = flags.Parse(args)
 
 	var cases []testCase
@@ -136,18 +137,28 @@ var compressions = []struct {
 	{"gzip", protocol.Gzip},
 }
 
+// connect goes over the transport of this run.
+func connect(c *client.Client, addr string) error {
+	return c.Connect(link.network(), addr)
+}
+
 func option(codec protocol.SerializeType, compress protocol.CompressType) client.Option {
 	o := client.DefaultOption
 	o.SerializeType = codec
 	o.CompressType = compress
-	o.ConnectTimeout = 3 * time.Second
+	o.ConnectTimeout = 20 * time.Second
+	config, err := link.config(false)
+	if err != nil {
+		panic(err)
+	}
+	o.TLSConfig = config
 	return o
 }
 
 // withClient runs use with a connected low-level client.
 func withClient(addr string, o client.Option, use func(c *client.Client) error) error {
 	c := client.NewClient(o)
-	if err := c.Connect("tcp", addr); err != nil {
+	if err := connect(c, addr); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer c.Close()

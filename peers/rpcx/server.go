@@ -4,18 +4,24 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 
 	"github.com/smallnest/rpcx/server"
+	"github.com/smallnest/rpcx/share"
 )
 
 func runServer(args []string) int {
 	flags := flag.NewFlagSet("server", flag.ExitOnError)
 	addr := flags.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
 	untilStdin := flags.Bool("until-stdin-closes", false, "exit when stdin is closed")
+	overHTTP := flags.Bool("http", false, "frames behind CONNECT "+share.DefaultRPCPath+", and nothing else")
+	link.flags(flags)
 	_ = flags.Parse(args)
-	return serve(*addr, *untilStdin, server.NewServer())
+	network := link.network()
+	if *overHTTP {
+		network = "http"
+	}
+	return serve(*addr, *untilStdin, network, server.NewServer())
 }
 
 func runBenchServer(args []string) int {
@@ -33,18 +39,18 @@ func runBenchServer(args []string) int {
 	s := server.NewServer(options...)
 	s.DisableHTTPGateway = !*gateway
 	s.DisableJSONRPC = !*gateway
-	return serve(*addr, *untilStdin, s)
+	return serve(*addr, *untilStdin, "tcp", s)
 }
 
 // serve runs until the process is killed or, when asked to, until stdin closes
 // (so that the server does not outlive the test that started it).
-func serve(addr string, untilStdin bool, s *server.Server) int {
+func serve(addr string, untilStdin bool, network string, s *server.Server) int {
 	if err := register(s); err != nil {
 		return fail(err)
 	}
 	// The listener is ours because rpcx's Serve does not tell the chosen port
 	// before it accepts.
-	listener, err := net.Listen("tcp", addr)
+	listener, err := link.listen(addr)
 	if err != nil {
 		return fail(err)
 	}
@@ -53,7 +59,7 @@ func serve(addr string, untilStdin bool, s *server.Server) int {
 	fmt.Printf("listening on %s\n", listener.Addr())
 
 	served := make(chan error, 1)
-	go func() { served <- s.ServeListener("tcp", listener) }()
+	go func() { served <- s.ServeListener(network, listener) }()
 	stdinClosed := make(chan struct{})
 	if untilStdin {
 		go func() {

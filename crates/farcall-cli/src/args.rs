@@ -3,7 +3,10 @@
 //! Flags and commands that are promised and not built are tables here, so that each is refused by
 //! name instead of as unknown.
 
-use crate::several::Several;
+use crate::{
+    secure::{ClientFlags, ServerFlags},
+    several::Several,
+};
 use clap::{
     Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
     value_parser,
@@ -70,10 +73,13 @@ Examples:
   farcall serve --auth-token s3cret --allow 10.0.0.0/8 --allow 127.0.0.1
   farcall serve --factor 2 --instance blue          told apart by Arith.Mul and Echo.Meta
 
-Not built yet: --tls-cert, --tls-key, --tls-client-ca, --registry, --group, --weight, --meta.")]
+  farcall serve --tls-cert cert.pem --tls-key key.pem --tls-client-ca clients.pem
+  farcall serve --listen unix:///run/farcall.sock
+
+Not built yet: --registry, --group, --weight, --meta.")]
 pub(crate) struct Serve {
-    /// Where to listen: tcp://HOST:PORT, with ?speak=rpcx,http for fewer protocols than all; may
-    /// be given several times
+    /// Where to listen: tcp://HOST:PORT, unix:///PATH, with ?speak=rpcx,http for fewer protocols
+    /// than all; may be given several times
     #[arg(long, value_name = "URL", default_value = "tcp://127.0.0.1:8972")]
     pub(crate) listen: Vec<String>,
     /// Arith.Mul multiplies its result by this
@@ -95,6 +101,8 @@ pub(crate) struct Serve {
     /// Threads that serve; all cores unless given
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) workers: Option<usize>,
+    #[command(flatten)]
+    pub(crate) secure: ServerFlags,
 }
 
 /// Makes one call: JSON in, JSON out
@@ -108,6 +116,8 @@ Examples:
   farcall call jsonrpc://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}'
   farcall call netrpc://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}'
   echo '\"gopher\"' | farcall call rpcx://127.0.0.1:8972/HelloService/SayHello -
+  farcall call rpcx+tls://127.0.0.1:8972/Echo/Meta --ca ca.pem
+  farcall call rpcx+unix://%2Frun%2Ffarcall.sock/Echo/Meta
   farcall call rpcx://127.0.0.1:8972/Echo/Meta --meta tenant=blue -v
   farcall call rpcx://127.0.0.1:8972/Echo/Sleep '{\"Ms\": 5000}' --deadline 200ms
   farcall call rpcx://127.0.0.1:8972,127.0.0.1:8973/Echo/Meta --fail over --retries 2 -v
@@ -129,7 +139,7 @@ whose keys are no text. A key that itself begins with $ is written with $$.
 --curl prints the HTTP face of the same call, POST /Service/Method, whatever the protocol of
 TARGET, which may then be http:// or jsonrpc+http:// too.
 
-Not built yet: --proto, --thrift, --ca, --server-name.")]
+Not built yet: --proto, --thrift.")]
 pub(crate) struct Call {
     /// PROTOCOL[+TRANSPORT]://HOST:PORT[,HOST:PORT…]/Service/Method
     #[arg(value_name = "TARGET")]
@@ -166,6 +176,8 @@ pub(crate) struct Call {
     /// Print a failure as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) secure: ClientFlags,
 }
 
 /// Makes many calls and measures them
@@ -229,6 +241,8 @@ pub(crate) struct Bench {
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) secure: ClientFlags,
 }
 
 /// A typed message to measure with.
@@ -255,13 +269,8 @@ const COMMANDS_TO_COME: [(&str, &str); 8] = [
 ];
 
 /// Flags that are promised and not built, by command; `=` ends those that take a value.
-const FLAGS_TO_COME: [(&str, &[&str]); 2] = [
-    (
-        "serve",
-        &["tls-cert=", "tls-key=", "tls-client-ca=", "registry=", "group=", "weight=", "meta="],
-    ),
-    ("call", &["proto=", "thrift=", "ca=", "server-name="]),
-];
+const FLAGS_TO_COME: [(&str, &[&str]); 2] =
+    [("serve", &["registry=", "group=", "weight=", "meta="]), ("call", &["proto=", "thrift="])];
 
 fn command() -> clap::Command {
     let mut command = Cli::command();
@@ -436,7 +445,7 @@ mod tests {
         for (line, want) in [
             ("farcall ls etcd://h:1/base --json", "`farcall ls`"),
             ("farcall doctor", "`farcall doctor`"),
-            ("farcall serve --tls-cert a --tls-key b", "`--tls-cert`"),
+            ("farcall serve --registry etcd://h:1/base", "`--registry`"),
             ("farcall serve --meta k=v", "`--meta`"),
             ("farcall call rpcx://h:1/S/M --thrift f", "`--thrift`"),
         ] {

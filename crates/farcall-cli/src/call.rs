@@ -101,6 +101,7 @@ enum Argument {
 impl Plan {
     fn new(args: &args::Call) -> Result<Plan, String> {
         let target = Target::parse(&args.target).map_err(|status| said(&status))?;
+        args.secure.check(&target)?;
         let (service, method) = path(&target, &args.target)?;
         if args.auth.is_some() && target.protocol.auth_key().is_none() {
             return Err(format!("{} has no place for --auth", target.protocol.name()));
@@ -235,7 +236,7 @@ async fn connect(args: &args::Call) -> Result<Client, Status> {
     let limits = Limits::default();
     let connect_time = limits.connect_time.min(args.deadline);
     let builder = ClientBuilder::new(&args.target).limits(Limits { connect_time, ..limits });
-    args.several.apply(builder).build().await
+    args.several.apply(args.secure.apply(builder)).build().await
 }
 
 fn unwritten() -> Status {

@@ -69,6 +69,7 @@ async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
     let settings = services::Settings { factor: args.factor, instance };
     let guarded = rules.token.is_some();
     let server = rules.put(services::with(settings).list_services().debug_rpc().health());
+    let server = args.secure.apply(server).map_err(Status::invalid_argument)?;
     let mut urls = args.listen.iter();
     let Some(first) = urls.next() else {
         return Err(Status::new(Code::InvalidArgument, "nowhere to listen"));
@@ -86,20 +87,25 @@ fn announce(bound: &Bound, guarded: bool) {
         output::line(&format!("listening on {address}"));
     }
     let reachable = |address: &String| {
-        let place = address.strip_prefix("tcp://")?;
+        let (scheme, place) = match address.split_once("://")? {
+            ("tcp", place) => ("http", place),
+            ("tls", place) => ("https", place),
+            _ => return None,
+        };
         // Nobody connects to "everywhere".
-        Some(place.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"))
+        let place = place.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
+        Some(format!("{scheme}://{place}"))
     };
-    if let Some(place) = bound.addresses().iter().find_map(reachable) {
+    if let Some(url) = bound.addresses().iter().find_map(reachable) {
         if guarded {
             output::note(&format!(
                 "try: curl -H 'Authorization: Bearer TOKEN' -d '{{\"A\":6,\"B\":7}}' \
-                 http://{place}/Arith/Mul"
+                 {url}/Arith/Mul"
             ));
             return;
         }
         output::note(&format!(
-            "try: curl -d '{{\"A\":6,\"B\":7}}' http://{place}/Arith/Mul; all methods: curl {place}"
+            "try: curl -d '{{\"A\":6,\"B\":7}}' {url}/Arith/Mul; all methods: curl {url}"
         ));
     }
 }

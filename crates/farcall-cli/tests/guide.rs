@@ -25,6 +25,7 @@ fn every_snippet_is_kept_true_by_something() {
             // All of these are built by `cargo test --workspace` and `cargo xtask peers`.
             ("rust", _) => compiled(&["examples/", "crates/", "it/"]),
             ("go", _) => compiled(&["peers/"]),
+            ("js", _) => compiled(&["it/tests/peers/"]),
             ("sh", "farcall" | "tools") | ("python", "tools") => Ok(()),
             _ => Err(format!("{}: nothing keeps this snippet true", snippet.place)),
         };

@@ -82,6 +82,9 @@ pub struct Limits {
     pub hold_time: Duration,
     /// Time a connection may say nothing before its first byte. Default 60 s. Then it is closed.
     pub silence: Duration,
+    /// Time a connection has to shake hands, where it is secured by TLS. Default 10 s. Then it is
+    /// closed. On the client it is part of `connect_time`.
+    pub handshake_time: Duration,
     /// Time a message that has begun has to be complete, or at least to bring another
     /// `message_bytes / 1024`. Default 10 s (16 KiB). Then the connection is closed.
     pub head_time: Duration,
@@ -163,6 +166,7 @@ impl Default for Limits {
             turn_time: Duration::from_millis(2),
             hold_time: Duration::from_millis(10),
             silence: Duration::from_secs(60),
+            handshake_time: Duration::from_secs(10),
             head_time: Duration::from_secs(10),
             idle: None,
             linger: Duration::from_secs(2),

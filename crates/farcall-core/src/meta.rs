@@ -26,6 +26,12 @@ impl Meta {
         self.block.is_empty()
     }
 
+    /// A copy that keeps nothing else alive.
+    #[must_use]
+    pub fn detached(&self) -> Meta {
+        Meta { block: Bytes::copy_from_slice(&self.block), walk: self.walk }
+    }
+
     /// How many bytes it has on the wire.
     pub fn block_bytes(&self) -> usize {
         self.block.len()

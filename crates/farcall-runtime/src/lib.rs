@@ -8,6 +8,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod address;
 pub mod client;
 mod clock;
 mod conn;
@@ -17,11 +18,14 @@ pub mod server;
 pub mod stream;
 mod target;
 
+pub use address::TlsOptions;
 pub use client::{
     Call, CallMeta, Client, ClientBuilder, Fail, Oneway, Over, Select, ServiceClient, Started,
     StreamCall, Upload,
 };
-pub use net::Peer;
+#[cfg(feature = "tls")]
+pub use net::tls::{ClientTls, Tls, TlsHandle};
+pub use net::{Identity, Peer, Tcp};
 pub use server::{
     Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, HttpRequest, HttpResponse, IntoPage, Memory,
     MethodInfo, Methods, Moments, Outcome, Page, Plugin, Server, Service, ShutdownHandle, Token,

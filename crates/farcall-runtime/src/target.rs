@@ -1,14 +1,22 @@
 //! One URL shape everywhere: `PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method[?option=value…]` for
-//! calls, `TRANSPORT://HOST:PORT` for listening. Calls may name several: `HOST:PORT,HOST:PORT`. Transports are `tcp`, which may be left out,
-//! `mem`, and `http`: requests for JSON-RPC, a tunnel behind `CONNECT` for rpcx and net/rpc, with
-//! `?path=/…` where the server does not have it at the usual path.
+//! calls, `TRANSPORT://HOST:PORT` for listening. Calls may name several: `HOST:PORT,HOST:PORT`.
+//! Transports are `tcp`, which may be left out, `tls`, `unix`, `mem`, and `http`: requests for
+//! JSON-RPC, a tunnel behind `CONNECT` for rpcx and net/rpc, with `?path=/…` where the server does
+//! not have it at the usual path. `https` is `http` inside of TLS.
 
+use crate::address::{TlsOptions, socket_path};
 use farcall_core::Status;
 use farcall_wire::{
     OverHttp, Place, Protocol, Tunnel,
     sniff::{self, Spoken},
 };
-use std::fmt;
+use std::{fmt, path::PathBuf};
+
+/// The transports that targets may name.
+const TRANSPORTS: &str = "tcp, tls, http, https, unix, mem";
+
+/// The transports that may be listened on.
+const LISTENERS: &str = "tcp, tls, unix, mem";
 
 /// Where and how to call.
 #[derive(Clone)]
@@ -21,7 +29,8 @@ pub struct Target {
     pub service: Option<String>,
     /// The method in the path, if any.
     pub method: Option<String>,
-    /// Where on the server, with `+http`: `?path=/…`. `None`: where the protocol usually is.
+    /// Where on the server, with `+http` or `+https`: `?path=/…`. `None`: where the protocol usually
+    /// is.
     pub path: Option<String>,
     /// The tunnel that the protocol goes through, if it goes through one.
     pub tunnel: Option<Tunnel>,
@@ -32,6 +41,10 @@ pub struct Target {
 pub enum Address {
     /// `host:port`; the host may be a name, an IPv4 address, or an IPv6 address in brackets.
     Tcp(String),
+    /// The same, and how its server proves who it is.
+    Tls(String, TlsOptions),
+    /// The file of a Unix socket.
+    Unix(PathBuf),
     /// The name of a listener in this process.
     Memory(String),
     /// Several servers that serve the same.
@@ -43,7 +56,8 @@ pub enum Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Address::Tcp(address) => f.write_str(address),
+            Address::Tcp(address) | Address::Tls(address, _) => f.write_str(address),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
             Address::Memory(name) => write!(f, "mem://{name}"),
             Address::Several(several) => several
                 .iter()
@@ -77,9 +91,11 @@ impl Target {
     /// What the wire may tell the server of it.
     pub(crate) fn place(&self) -> Place<'_> {
         let host = match &self.address {
-            Address::Tcp(address) => address,
+            Address::Tcp(address) | Address::Tls(address, _) => address,
             // Each of several has a place of its own.
-            Address::Memory(_) | Address::Given | Address::Several(_) => "localhost",
+            Address::Unix(_) | Address::Memory(_) | Address::Given | Address::Several(_) => {
+                "localhost"
+            }
         };
         Place { host, path: self.path.as_deref() }
     }
@@ -113,7 +129,10 @@ impl Target {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(bad(url, "it has no `://`"));
         };
-        let (protocol, transport) = scheme.split_once('+').unwrap_or((scheme, "tcp"));
+        let (protocol, transport) = match scheme {
+            "https" => ("http", "tls"),
+            scheme => scheme.split_once('+').unwrap_or((scheme, "tcp")),
+        };
         let Some(protocol) = sniff::by_name(protocol) else {
             let built = sniff::PROTOCOLS.iter().filter(|p| p.has_client());
             let known: Vec<_> = built.map(|p| p.name()).collect();
@@ -124,10 +143,19 @@ impl Target {
             return Err(bad(url, format!("the {} client is not built yet", protocol.name())));
         }
         let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
-        let (mut protocol, mut path) = (protocol, None);
+        let (secure, by_http) = match transport {
+            "tls" => (true, false),
+            "http" => (false, true),
+            "https" => (true, true),
+            _ => (false, false),
+        };
+        let (mut protocol, mut path, mut tls) = (protocol, None, TlsOptions::default());
         for option in options.split('&').filter(|o| !o.is_empty()) {
             let (key, value) = option.split_once('=').unwrap_or((option, ""));
-            if key == "path" && transport == "http" {
+            if secure && tls.take(key, value).map_err(|why| bad(url, why))? {
+                continue;
+            }
+            if key == "path" && by_http {
                 path = Some(http_path(value).map_err(|why| bad(url, why))?);
                 continue;
             }
@@ -139,21 +167,26 @@ impl Target {
         let (host, names) = rest.split_once('/').unwrap_or((rest, ""));
         let mut tunnel = None;
         let address = match transport {
-            "tcp" | "http" => address(host, |one| host_and_port(one).map(Address::Tcp)),
+            "tcp" | "http" => address(host, |one| Ok(Address::Tcp(host_and_port(one)?))),
+            "tls" | "https" => {
+                address(host, |one| Ok(Address::Tls(host_and_port(one)?, tls.clone())))
+            }
+            "unix" => address(host, |one| Ok(Address::Unix(socket_path(one)?))),
             "mem" => address(host, |one| match one {
-                "" => Err("it names no memory listener"),
+                "" => Err("it names no memory listener".to_owned()),
                 name => Ok(Address::Memory(name.to_owned())),
             }),
-            other => Err(format!("transport `{other}` is not built; built: tcp, http, mem")),
+            other => Err(format!("transport `{other}` is not built; built: {TRANSPORTS}")),
         };
         let address = address.map_err(|why| bad(url, why))?;
-        if transport == "http" {
+        if by_http {
             match protocol.over_http() {
                 Some(OverHttp::Requests(by_requests)) => protocol = by_requests,
                 Some(OverHttp::Tunnel(through)) => tunnel = Some(through),
                 None => {
                     let name = protocol.name();
-                    return Err(bad(url, format!("{name} does not go over transport `http`")));
+                    let why = format!("{name} does not go over transport `{transport}`");
+                    return Err(bad(url, why));
                 }
             }
         }
@@ -167,12 +200,9 @@ impl Target {
 }
 
 /// One address, or several with commas between them.
-fn address(
-    text: &str,
-    read: impl Fn(&str) -> Result<Address, &'static str>,
-) -> Result<Address, String> {
+fn address(text: &str, read: impl Fn(&str) -> Result<Address, String>) -> Result<Address, String> {
     if !text.contains(',') {
-        return Ok(read(text)?);
+        return read(text);
     }
     let mut several: Vec<Address> = Vec::new();
     for one in text.split(',') {
@@ -194,12 +224,14 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// Reads a URL to listen on: `tcp://HOST:PORT` (port 0 takes a free one) or `mem://NAME`, with
-    /// `?speak=rpcx,http` where not all that the server speaks is to be spoken.
+    /// Reads a URL to listen on: `tcp://HOST:PORT` (port 0 takes a free one), `tls://HOST:PORT` (the
+    /// same, for a server that has a certificate), `unix:///PATH` (a socket file, made when
+    /// listening begins and removed when it ends) or `mem://NAME`, with `?speak=rpcx,http` where
+    /// not all that the server speaks is to be spoken.
     pub fn parse(url: &str) -> Result<Listen, Status> {
         let wrong = |why: String| {
             Status::invalid_argument(format!("cannot listen on `{url}`: {why}"))
-                .with_hint("listen on tcp://HOST:PORT or mem://NAME")
+                .with_hint("listen on tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or mem://NAME")
         };
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(wrong("it has no `://`".to_owned()));
@@ -208,10 +240,17 @@ impl Listen {
         let rest = rest.trim_end_matches('/');
         let address = match scheme {
             "tcp" => Address::Tcp(host_and_port(rest).map_err(|why| wrong(why.to_owned()))?),
+            "tls" => {
+                let address = host_and_port(rest).map_err(|why| wrong(why.to_owned()))?;
+                Address::Tls(address, TlsOptions::default())
+            }
+            // Here no names follow the path, so it may be written as it is.
+            "unix" => Address::Unix(socket_path(rest).map_err(wrong)?),
             "mem" if !rest.is_empty() => Address::Memory(rest.to_owned()),
             "mem" => return Err(wrong("it names no memory listener".to_owned())),
             other => {
-                return Err(wrong(format!("transport `{other}` is not built; built: tcp, mem")));
+                let why = format!("transport `{other}` is not built; built: {LISTENERS}");
+                return Err(wrong(why));
             }
         };
         let mut spoken = None;
@@ -269,6 +308,15 @@ mod tests {
         assert_eq!(format!("{target:?}"), "Target(rpcx://127.0.0.1:8972/Arith/Mul)");
         let target = Target::parse("rpcx+mem://here").expect("a good one");
         assert_eq!(target.address, Address::Memory("here".into()));
+        let target = Target::parse("rpcx+unix://%2Frun%2Fs.sock/Arith").expect("a good one");
+        assert_eq!(target.address, Address::Unix("/run/s.sock".into()));
+        let target = Target::parse("netrpc+tls://h:1/Arith?ca=%2Fca.pem&server_name=n");
+        let options = TlsOptions {
+            ca: Some("/ca.pem".into()),
+            server_name: Some("n".into()),
+            ..Default::default()
+        };
+        assert_eq!(target.expect("a good one").address, Address::Tls("h:1".into(), options));
         for url in ["jsonrpc://h:1/Arith/Mul", "jsonrpc://h:1?version=1", "jsonrpc://h:1?version=2"]
         {
             assert_eq!(Target::parse(url).expect(url).protocol.name(), "jsonrpc");
@@ -280,10 +328,18 @@ mod tests {
             ("jsonrpc+http://h:1?path=/rpc&version=1", "jsonrpc", Some("/rpc"), None),
             ("rpcx+http://h:1", "rpcx", None, Some("/_rpcx_")),
             ("netrpc+http://h:1?path=/x/y", "netrpc", Some("/x/y"), Some("/_goRPC_")),
+            ("https://h:1/Arith/Mul?ca=f", "http", None, None),
+            ("http+tls://h:1/Arith/Mul", "http", None, None),
+            ("http+unix://%2Fs/Arith/Mul", "http", None, None),
+            ("jsonrpc+https://h:1?path=/rpc&ca=f", "jsonrpc", Some("/rpc"), None),
+            ("rpcx+https://h:1", "rpcx", None, Some("/_rpcx_")),
         ] {
             let target = Target::parse(url).expect(url);
             assert_eq!((target.protocol.name(), target.path.as_deref()), (protocol, path), "{url}");
             assert_eq!(target.tunnel.map(|tunnel| tunnel.path), tunnel, "{url}");
+        }
+        for (url, host) in [("https://h:1", "h:1"), ("http+unix://%2Fs", "localhost")] {
+            assert_eq!(Target::parse(url).expect(url).place().host, host, "{url}");
         }
         let in_order = |url| Target::parse(url).expect(url).protocol.in_flight();
         assert_eq!(in_order("jsonrpc+http://h:1?version=1"), Some(1));
@@ -291,12 +347,12 @@ mod tests {
         for (url, why) in [
             ("127.0.0.1:1", "no `://`"),
             ("smtp://h:1", "protocol `smtp` is not built"),
-            ("rpcx+quic://h:1", "transport `quic` is not built; built: tcp, http, mem"),
+            ("rpcx+quic://h:1", "transport `quic` is not built; built: tcp, tls, http, https"),
             ("rpcx+ws://h:1", "transport `ws` is not built"),
             ("rpcx+kcp://h:1", "transport `kcp` is not built"),
-            ("rpcx+tls://h:1", "transport `tls` is not built"),
-            ("rpcx+unix://%2Frun%2Fx", "transport `unix` is not built"),
             ("http+http://h:1", "http does not go over transport `http`"),
+            ("http+https://h:1", "http does not go over transport `https`"),
+            ("rpcx+tls://h:1?path=/x", "option `path` is not built for rpcx"),
             ("rpcx://h:1?path=/x", "option `path` is not built for rpcx"),
             ("rpcx+http://h:1?path=x", "`path` is not a path"),
             ("rpcx+http://h:1?path=", "`path` is not a path"),
@@ -307,6 +363,9 @@ mod tests {
             ("rpcx://::1:1", "in brackets"),
             ("rpcx://h:70000", "0 to 65535"),
             ("rpcx://h:1/a/b/c", "more than Service/Method"),
+            ("rpcx+tls://h:1?ca=", "names no file"),
+            ("rpcx+unix:///run/s", "each / as %2F"),
+            ("rpcx+unix://%2Frun%/s", "two hexadecimal digits"),
             ("rpcx://h:1?ca=f", "option `ca`"),
             ("rpcx://h:1?version=1", "option `version` is not built for rpcx"),
             ("jsonrpc://h:1?version=3", "not as `3`"),
@@ -326,10 +385,20 @@ mod tests {
         assert_eq!(listen.address, Address::Tcp("[::1]:0".into()));
         assert_eq!(format!("{:?}", listen.spoken), "Some({\"rpcx\", \"http\"})");
         assert_eq!(Listen::parse("mem://here").expect("a good one").spoken, None);
+        let listen = Listen::parse("unix:///run/s.sock?speak=http").expect("a good one");
+        assert_eq!(listen.address, Address::Unix("/run/s.sock".into()));
+        assert_eq!(format!("{:?}", listen.spoken), "Some({\"http\"})");
+        let listen = Listen::parse("tls://h:1?speak=rpcx").expect("a good one");
+        assert_eq!(listen.address, Address::Tls("h:1".into(), TlsOptions::default()));
+        assert_eq!(format!("{:?}", listen.spoken), "Some({\"rpcx\"})");
         for (url, why) in [
             ("127.0.0.1:1", "no `://`"),
             ("tcp://h", "no port"),
-            ("quic://h:1", "transport `quic`"),
+            ("quic://h:1", "transport `quic` is not built; built: tcp, tls, unix, mem"),
+            ("http://h:1", "transport `http`"),
+            ("tls://h", "no port"),
+            ("unix://", "names no socket"),
+            ("tls://h:1?ca=f", "option `ca=f`"),
             ("mem://", "no memory listener"),
             ("tcp://h:1?speak=smtp", "protocol `smtp` is not built; built: rpcx"),
             ("tcp://h:1?speak=", "protocol `` is not built"),

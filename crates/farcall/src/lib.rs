@@ -82,10 +82,13 @@ pub use farcall_core::{
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
-    Deny, Fail, HttpRequest, HttpResponse, Inbound, IntoPage, Listen, Memory, MethodInfo, Methods,
-    Moments, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Select, Server, Service,
-    ServiceClient, ShutdownHandle, Started, StreamCall, Target, Token, Upload, Verdict, stream,
+    Deny, Fail, HttpRequest, HttpResponse, Identity, Inbound, IntoPage, Listen, Memory, MethodInfo,
+    Methods, Moments, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Select, Server, Service,
+    ServiceClient, ShutdownHandle, Started, StreamCall, Target, Tcp, TlsOptions, Token, Upload,
+    Verdict, stream,
 };
+#[cfg(feature = "tls")]
+pub use farcall_runtime::{ClientTls, Tls, TlsHandle};
 pub use futures_core::Stream;
 
 #[cfg(feature = "tower")]

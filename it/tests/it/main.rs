@@ -17,6 +17,8 @@ mod no_trace;
 mod server;
 mod streams;
 mod stress;
+mod tls;
 mod turns;
+mod unix;
 mod waiting;
 mod web;

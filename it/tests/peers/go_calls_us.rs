@@ -1,5 +1,5 @@
 //! Go's client runs its whole matrix against our server: every codec, compression, error, one-way
-//! call, heartbeat and time-out.
+//! call, heartbeat and time-out; what it says over HTTP too, `CONNECT` and the gateway.
 
 use crate::go_peer::calls_us;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// What Go refuses and farcall reads: integers in quotes, as other dialects of JSON write those
 /// that do not fit a float.
-const LENIENT: &str = "FAIL error/json/string-for-int: no error";
+pub(crate) const LENIENT: &str = "FAIL error/json/string-for-int: no error";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn go_calls_us_in_every_case() {

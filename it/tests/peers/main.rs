@@ -12,6 +12,7 @@ mod jsonrpc;
 mod jsonrpc2;
 mod netrpc;
 mod plain;
+mod secure;
 mod tower;
 mod we_call_go;
 mod web;

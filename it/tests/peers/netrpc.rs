@@ -1,6 +1,6 @@
 //! Go's standard library, `net/rpc` with gob: its client against our server, and ours against its.
 
-use crate::go_peer::{GoServer, calls_us, named};
+use crate::go_peer::{GoServer, calls, calls_us, named};
 use bytes::Bytes;
 use farcall::{Client, Code, Format, Origin, Result, Timestamp, Value, json};
 use farcall_cli::{
@@ -29,11 +29,13 @@ async fn every_case_of_the_matrix() {
     calls_us("netrpc-peer", "-addr", &["-codec", "gob", "-timeout", "25s"], &[], 75).await;
 }
 
-/// Behind `CONNECT`, as `rpc.DialHTTP` asks.
+/// Behind `CONNECT`, as `rpc.DialHTTP` asks, with the page at `/debug/rpc` beside it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_behind_connect() {
+    let running = Running::start(farcall_cli::services::all(1).debug_rpc()).await;
+    let address = running.url.trim_start_matches("rpcx://");
     let flags = ["-codec", "gob", "-timeout", "25s", "-http"];
-    calls_us("netrpc-peer", "-addr", &flags, &[], 80).await;
+    calls("netrpc-peer", address, "-addr", &flags, &[], 81).await;
 }
 
 #[tokio::test]

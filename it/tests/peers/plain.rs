@@ -25,6 +25,27 @@ async fn sh(line: &str, address: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &said
 }
 
+/// One request of JSON-RPC 1.0 by three tools, none of which knows what it carries.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_request_three_ways() {
+    let (_running, address) = served(farcall_cli::services::all(1)).await;
+    let request = r#"{"method":"HelloService.SayHello","params":["x"],"id":1}"#;
+    let python = format!(
+        "import socket; s = socket.create_connection('HOST:PORT'.split(':')); \
+         s.sendall(b'''{request}\\n'''); print(s.makefile().readline(), end='')"
+    );
+    for line in [
+        // It ends when its output is read no more.
+        format!("echo '{request}' | timeout 50 nc HOST PORT | head -n 1"),
+        // A form, says curl, and accepts anything.
+        format!("curl -s --data '{request}' http://HOST:PORT/jsonrpc"),
+        format!("python3 - <<'END'\n{python}\nEND"),
+    ] {
+        let answer = "{\"id\":1,\"result\":\"Hello World:x\",\"error\":null}\n";
+        assert_eq!(sh(&line, &address).await, answer, "{line}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn netcat() {
     let (_running, address) = served(farcall_cli::services::all(1)).await;
@@ -36,11 +57,11 @@ async fn netcat() {
         // Half closed when stdin ends, and answered all the same; and with a line feed or without.
         format!("echo '{one}' | nc -N HOST PORT"),
         format!("printf '{one}' | nc -N HOST PORT"),
-        // Left open: nc goes by itself, after a second.
-        format!("echo '{one}' | nc -q 1 HOST PORT"),
-        format!("echo '{one}' | nc -w 1 HOST PORT"),
+        // Left open: nc goes by itself, after a while.
+        format!("echo '{one}' | nc -q 3 HOST PORT"),
+        format!("echo '{one}' | nc -w 3 HOST PORT"),
         // As it is written most: nc waits for a server that keeps its connections.
-        format!("echo '{one}' | timeout 1 nc HOST PORT"),
+        format!("echo '{one}' | timeout 3 nc HOST PORT"),
         format!("exec 3<>/dev/tcp/HOST/PORT; echo '{one}' >&3; head -n 1 <&3"),
     ] {
         assert_eq!(sh(&line, &address).await, answer, "{line}");

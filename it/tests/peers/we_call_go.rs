@@ -4,7 +4,7 @@
 //! No test here lets gzip bodies overlap: rpcx v1.9.4 hands a compressed body on after it gave its
 //! buffer back to a pool, so that overlapping ones can be mixed up on the Go side.
 
-use crate::go_peer::GoServer;
+use crate::go_peer::{GoServer, program};
 use bytes::Bytes;
 use farcall::{Code, Compress, Format, Origin, Result, json};
 use farcall_cli::{
@@ -19,7 +19,16 @@ const FOLDS: [Compress; 2] = [Compress::None, Compress::Gzip];
 
 #[tokio::test]
 async fn every_codec_and_compression() -> Result<()> {
-    let go = GoServer::start();
+    every_codec_of(GoServer::start()).await?;
+    every_codec_of(behind_connect()).await
+}
+
+/// A server of Go's that takes frames behind `CONNECT /_rpcx_` alone.
+fn behind_connect() -> GoServer {
+    GoServer::of(&program(), &["-http"], "rpcx+http")
+}
+
+async fn every_codec_of(go: GoServer) -> Result<()> {
     let (arith, echo) = (ArithClient::connect(&go.url).await?, EchoClient::connect(&go.url).await?);
     for format in FORMATS {
         for compress in FOLDS {
@@ -90,7 +99,11 @@ async fn bodies_of_every_size() -> Result<()> {
 
 #[tokio::test]
 async fn failures() -> Result<()> {
-    let go = GoServer::start();
+    failures_of(GoServer::start()).await?;
+    failures_of(behind_connect()).await
+}
+
+async fn failures_of(go: GoServer) -> Result<()> {
     let (arith, echo) = (ArithClient::connect(&go.url).await?, EchoClient::connect(&go.url).await?);
     for format in FORMATS {
         let arith = arith.clone().format(format);
@@ -133,7 +146,11 @@ async fn one_way_and_late() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_callers_on_one_connection() -> Result<()> {
-    let go = GoServer::start();
+    many_callers_of(GoServer::start()).await?;
+    many_callers_of(behind_connect()).await
+}
+
+async fn many_callers_of(go: GoServer) -> Result<()> {
     let client = farcall::Client::connect(&go.url).await?;
     let (arith, echo) = (ArithClient::from_client(client.clone()), EchoClient::from_client(client));
     for format in FORMATS {

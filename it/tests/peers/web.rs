@@ -1,57 +1,35 @@
 //! JSON-RPC 2.0 posted to `/jsonrpc` by clients that others wrote: Go's powerman, Node's jayson and
 //! `fetch`, Python's `http.client` with jsonrpcclient, and `curl`.
 
-use crate::go_peer::{calls, introduce};
-use farcall_it::{
-    http::{Http, post},
-    services::Running,
-};
+use crate::go_peer::calls_us;
+use farcall_it::services::Running;
 use tokio::process::Command;
-
-/// Our server, if it serves JSON-RPC over HTTP.
-async fn served() -> Option<(Running, String)> {
-    farcall_cli::services::expect_panics();
-    let running = Running::start(farcall_cli::services::all(1)).await;
-    let address = running.url.trim_start_matches("rpcx://").to_owned();
-    let request = r#"{"jsonrpc":"2.0","method":"Arith.Multiply","params":[6,7],"id":1}"#;
-    let answer = Http::connect(&running.url).await.call(&post("/jsonrpc", "", request)).await;
-    if answer.status == 404 {
-        println!("SKIPPED: this server takes no JSON-RPC over HTTP");
-        return None;
-    }
-    assert_eq!(answer.body.trim(), r#"{"jsonrpc":"2.0","result":42,"id":1}"#);
-    Some((running, address))
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn powerman_posts_to_us() {
-    let Some((_running, address)) = served().await else { return };
-    calls("jsonrpc-peer", &address, "-addr", &["-lib", "powerman-http"], &[], 14).await;
+    calls_us("jsonrpc-peer", "-addr", &["-lib", "powerman-http"], &[], 14).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jayson_posts_to_us() {
-    let Some((_running, address)) = served().await else { return };
-    calls("node-peer", &address, "--addr", &["--lib", "jayson-http"], &[], 8).await;
+    calls_us("node-peer", "--addr", &["--lib", "jayson-http"], &[], 8).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fetch_posts_to_us() {
-    let Some((_running, address)) = served().await else { return };
-    calls("node-peer", &address, "--addr", &["--lib", "fetch"], &[], 8).await;
+    calls_us("node-peer", "--addr", &["--lib", "fetch"], &[], 8).await;
 }
 
 /// One connection for all calls, and ten requests in one write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_posts_to_us() {
-    let Some((_running, address)) = served().await else { return };
-    introduce("python-peer");
-    calls("python-peer", &address, "--addr", &["--lib", "http.client"], &[], 9).await;
+    calls_us("python-peer", "--addr", &["--lib", "http.client"], &[], 9).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn curl_posts_to_us() {
-    let Some((_running, address)) = served().await else { return };
+    let running = Running::start(farcall_cli::services::all(1)).await;
+    let address = running.url.trim_start_matches("rpcx://");
     let one = r#"{"jsonrpc":"2.0","method":"Arith.Mul","params":{"A":6,"B":7},"id":1}"#;
     let note = r#"{"jsonrpc":"2.0","method":"Arith.Mul","params":{"A":6,"B":7}}"#;
     let old = r#"{"method":"Arith.Mul","params":[{"A":6,"B":7}],"id":1}"#;

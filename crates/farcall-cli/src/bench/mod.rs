@@ -86,6 +86,7 @@ enum Work {
 impl Plan {
     fn new(args: &args::Bench) -> Result<Plan, String> {
         let target = Target::parse(&args.target).map_err(|status| said(&status))?;
+        args.secure.check(&target)?;
         let wanted = match args.payload {
             Some(Payload::Tiny) => Some(("Arith", "Mul")),
             Some(Payload::Big) => Some(("Echo", "Echo")),
@@ -145,8 +146,8 @@ impl Plan {
         let mut clients = Vec::with_capacity(count);
         for _ in 0..count {
             let limits = Limits { call_time: Some(args.deadline), ..Limits::default() };
-            let mut builder = ClientBuilder::<Client>::new(&args.target).limits(limits);
-            builder = args.several.apply(builder);
+            let builder = ClientBuilder::<Client>::new(&args.target).limits(limits);
+            let mut builder = args.several.apply(args.secure.apply(builder));
             if self.in_order {
                 builder = builder.connections(self.connections(args));
             }

@@ -1,10 +1,11 @@
 //! `farcall demo`: the tour. Starts the example services, calls them every way there is, checks
 //! every answer, and says how it went.
 //!
-//! `tour.rs` and `http.rs` have the calls; this file starts the servers, prints the table, and
-//! stays if asked to.
+//! `tour.rs` and `http.rs` have the calls, `places.rs` where they go; this file starts the servers,
+//! prints the table, and stays if asked to.
 
 mod http;
+mod places;
 mod tour;
 
 use crate::{
@@ -22,9 +23,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tour::Stop;
-
-/// Where the demo's server listens in memory.
-const MEMORY: &str = "mem://farcall-demo";
 
 /// Runs the command.
 pub(crate) fn run(args: args::Demo) -> u8 {
@@ -44,12 +42,18 @@ pub(crate) fn run(args: args::Demo) -> u8 {
 
 async fn demo(args: &args::Demo) -> Result<u8> {
     let noted = Arc::new(AtomicI64::new(0));
-    let notes = NotesServer::new(Notebook(Arc::clone(&noted)));
-    let server = services::all(1).add(notes).list_services().debug_rpc().health();
-    let bound = server.listen("tcp://127.0.0.1:0").await?.listen(MEMORY).await?;
-    let urls = urls(&bound);
-    let stop = bound.shutdown_handle();
-    let mut serving = tokio::spawn(bound.run());
+    let notes = || NotesServer::new(Notebook(Arc::clone(&noted)));
+    let server = || services::all(1).add(notes()).list_services().debug_rpc().health();
+    let folder = places::Folder::new()?;
+    let bound = places::bind(server(), &folder).await?;
+    let mut urls = places::urls(&bound, None);
+    let mut servers = vec![bound];
+    if let Some((bound, trusted)) = places::bind_secure(server(), &folder).await? {
+        urls.extend(places::urls(&bound, Some(&trusted)));
+        servers.push(bound);
+    }
+    let stops: Vec<_> = servers.iter().map(Bound::shutdown_handle).collect();
+    let serving: Vec<_> = servers.into_iter().map(|server| tokio::spawn(server.run())).collect();
 
     let mut report = Report::default();
     tokio::select! {
@@ -60,30 +64,15 @@ async fn demo(args: &args::Demo) -> Result<u8> {
     if args.stay {
         invite(&urls);
     } else {
-        stop.shutdown();
+        stops.iter().for_each(farcall::ShutdownHandle::shutdown);
     }
-    match (&mut serving).await {
-        Ok(served) => served?,
-        Err(error) => return Err(Status::internal(format!("the server's task ended: {error}"))),
+    for server in serving {
+        match server.await {
+            Ok(served) => served?,
+            Err(error) => return Err(Status::internal(format!("a server's task ended: {error}"))),
+        }
     }
     Ok(if report.all_right() { DONE } else { FAILED })
-}
-
-/// How to reach the server, by the name of the way: `rpcx+tcp`.
-fn urls(bound: &Bound) -> Vec<(String, String)> {
-    let addresses = bound.addresses();
-    let over = |protocol: &str, option: &str, address: &str| {
-        let (transport, place) = address.split_once("://")?;
-        let way = format!("{protocol}+{transport}");
-        let url = format!("{way}://{place}{option}");
-        Some((format!("{way}{option}"), url))
-    };
-    let protocols =
-        [("rpcx", ""), ("netrpc", ""), ("jsonrpc", ""), ("jsonrpc", "?version=1"), ("http", "")];
-    let ways = protocols.iter().flat_map(|(protocol, option)| {
-        addresses.iter().filter_map(move |address| over(protocol, option, address))
-    });
-    ways.collect()
 }
 
 /// Makes every stop on every way there.

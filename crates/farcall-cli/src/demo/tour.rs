@@ -297,14 +297,16 @@ async fn giving_up(client: &Client) -> Seen {
 
 /// A failure to connect says what to try.
 async fn no_server(url: &str) -> Seen {
-    let url = match url.split_once("+mem://") {
-        Some((protocol, _)) => format!("{protocol}+mem://nobody-listens-here"),
-        None => {
+    let (way, place) = url.split_once("://").unwrap_or((url, ""));
+    let url = match way.rsplit_once('+') {
+        Some((_, "mem" | "unix")) => format!("{way}://nobody-listens-here"),
+        _ => {
             // A port that was free a moment ago.
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
             let address = listener.and_then(|listener| listener.local_addr());
-            let protocol = url.split('+').next().unwrap_or("rpcx");
-            format!("{protocol}://{}", address.map_err(|error| error.to_string())?)
+            let options = place.split_once('?').map_or("", |(_, options)| options);
+            let address = address.map_err(|error| error.to_string())?;
+            format!("{way}://{address}?{options}")
         }
     };
     let status = fault("connecting", Client::connect(&url).await)?;

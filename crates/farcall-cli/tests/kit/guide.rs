@@ -6,6 +6,7 @@
 //! | fence | kept true by |
 //! |---|---|
 //! | `rust FILE`, `go FILE` | its lines stand in that file, which is compiled |
+//! | `js FILE` | the same, and Chromium runs that file |
 //! | `sh farcall` | being run, with `farcall` on the path and a server on port 8972 |
 //! | `sh tools`, `python tools` | the same, where curl, nc and Python are there |
 //! | `text output` | being what the snippet before it prints |

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock::{Alarm, after},
-    net::{ReadHalf, Stream, WriteHalf},
+    net::{ReadHalf, Stream, Told, WriteHalf, told},
     target::Target,
 };
 use bytes::BytesMut;
@@ -66,29 +66,34 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
                     if matches!(link.lock().phase, Phase::Closed) {
                         break;
                     }
-                    link.down(&ended.status, ended.answered);
+                    link.down(&ended.status, ended.answered, ended.unread);
                     prove = ended.hung || prove && !ended.answered;
                     if !prove && (ended.answered || since.elapsed() >= SHORT_LIFE) {
                         pause = Duration::ZERO;
                     }
                     None
                 }
-                Some(Ok(Err(error))) => Some(format!("cannot connect: {error}")),
-                Some(Err(_)) => Some(format!(
+                Some(Ok(Err(error))) => Some(match Told::of(&error) {
+                    Some(told) => told.status(),
+                    None => unreached(format!("cannot connect: {error}")),
+                }),
+                Some(Err(_)) => Some(unreached(format!(
                     "no connection within {:?} (Limits::connect_time)",
                     link.limits.connect_time
-                )),
+                ))),
                 None => break,
             };
-            if let Some(text) = failure {
-                let status = Status::unavailable(text)
-                    .with_hint("is the server running, and is the address right?");
-                link.down(&link.place(status), false);
+            if let Some(status) = failure {
+                link.down(&link.place(status), false, true);
             }
             pause = if pause.is_zero() { first } else { pause.saturating_mul(2).min(most) };
             not_before = after(Instant::now(), jittered(pause));
         }
     }
+}
+
+fn unreached(text: String) -> Status {
+    Status::unavailable(text).with_hint("is the server running, and is the address right?")
 }
 
 /// The pause less a random quarter at most, so that clients of one server do not return together.
@@ -146,7 +151,7 @@ impl Drop for Gone {
             Status::cancelled("the runtime that the client ran on has ended")
         };
         // Callers in the line have lost nothing: they try again.
-        self.link.down(&status, true);
+        self.link.down(&status, true, false);
         self.link.unclaim(self.connector.take().filter(|_| !closed));
     }
 }
@@ -156,6 +161,8 @@ struct Ended {
     status: Status,
     answered: bool,
     hung: bool,
+    /// The server refused the connection before it read anything.
+    unread: bool,
 }
 
 async fn run(link: &Link, stream: Stream, prove: bool) -> Ended {
@@ -187,12 +194,13 @@ async fn run(link: &Link, stream: Stream, prove: bool) -> Ended {
         answered: false,
         pulse,
         hung: false,
+        unread: false,
     };
     let status = poll_fn(|cx| connected.poll(cx)).await;
     // What a transport still has to say at its end, it says soon or not at all.
     let _ = timeout(CLOSE_TIME, poll_fn(|cx| connected.write.poll_close(cx))).await;
-    let Connected { answered, hung, .. } = connected;
-    Ended { status: link.place(status), answered: answered && !hung, hung }
+    let Connected { answered, hung, unread, .. } = connected;
+    Ended { status: link.place(status), answered: answered && !hung, hung, unread }
 }
 
 /// An open connection, as its driver sees it.
@@ -218,6 +226,7 @@ struct Connected<'l> {
     answered: bool,
     pulse: Pulse,
     hung: bool,
+    unread: bool,
 }
 
 impl Connected<'_> {
@@ -353,6 +362,9 @@ impl Connected<'_> {
             self.input.reserve(self.need.min(self.input.len()).max(READ_BYTES));
         }
         match self.read.poll_read(cx, &mut self.input) {
+            Poll::Ready(Ok(0)) if told::is_alert(&self.input) => {
+                return Poll::Ready(Err(self.told(&told::wants_tls())));
+            }
             Poll::Ready(Ok(0)) => {
                 self.hear_the_end();
                 let text = match self.need {
@@ -363,7 +375,10 @@ impl Connected<'_> {
             }
             Poll::Ready(Ok(_)) => self.pulse.heard = true,
             Poll::Ready(Err(error)) => {
-                return Poll::Ready(Err(Status::unavailable(format!("cannot read: {error}"))));
+                return Poll::Ready(Err(match Told::of(&error) {
+                    Some(told) => self.told(told),
+                    None => Status::unavailable(format!("cannot read: {error}")),
+                }));
             }
             Poll::Pending => return Poll::Pending,
         }
@@ -381,6 +396,10 @@ impl Connected<'_> {
                 // Clients answer nothing, so there is nothing to wait for.
                 Ok(Fed::Waiting) => break Ok(0),
                 Ok(Fed::Closing) => break Err(Status::unavailable(HUNG_UP)),
+                Err(_) if told::is_alert(&self.input) => {
+                    self.unread = true;
+                    break Err(told::wants_tls().status());
+                }
                 Err(broken) => {
                     let text = format!("the server broke the protocol: {broken}");
                     break Err(Status::internal(text));
@@ -432,6 +451,13 @@ impl Connected<'_> {
         }
         drop(state);
         self.wakers.drain(..).for_each(Waker::wake);
+    }
+
+    /// The server, or its transport, says why there is no connection any more.
+    #[cold]
+    fn told(&mut self, told: &Told) -> Status {
+        self.unread = told.unread;
+        told.status()
     }
 
     /// Fails the calls whose deadline has passed.

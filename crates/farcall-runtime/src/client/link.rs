@@ -426,11 +426,12 @@ impl Link {
 
     /// There is no connection any more, or still none: every call that was on it fails, and callers
     /// that wait learn of it.
-    pub(crate) fn down(&self, status: &Status, answered: bool) {
+    pub(crate) fn down(&self, status: &Status, answered: bool, unread: bool) {
         let mut wakers = Vec::new();
         let mut guard = self.lock();
         let state = &mut *guard;
-        let written = state.written;
+        // What the server did not look at has not been sent, whatever was written.
+        let written = if unread { 0 } else { state.written };
         let failed = |position| status.clone().with_sent(State::sent(written, position));
         state.slots.fail_all(&mut wakers, failed);
         if !matches!(state.phase, Phase::Closed) {

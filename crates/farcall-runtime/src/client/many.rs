@@ -14,7 +14,7 @@ use super::{
     queue::{Place, Queue},
     state::closed,
 };
-use crate::target::Target;
+use crate::{net::Dialer, target::Target};
 use farcall_core::{Limits, Status};
 use std::{
     collections::hash_map::RandomState,
@@ -177,8 +177,8 @@ impl Many {
     pub(crate) fn new(
         target: &Target,
         select: Select,
-        handle: impl Fn(Target, Arc<Health>) -> Handle,
-    ) -> Many {
+        handle: impl Fn(Target, Arc<Health>) -> Result<Handle, Status>,
+    ) -> Result<Many, Status> {
         let targets = target.each();
         let state = Waiting {
             queue: Queue::default(),
@@ -190,12 +190,12 @@ impl Many {
         let node = |(index, target)| {
             let (open, asked) = (AtomicUsize::new(0), AtomicBool::new(false));
             let health = Arc::new(Health { index, open, asked, lobby: Arc::clone(&lobby) });
-            Node { handle: Arc::new(handle(target, Arc::clone(&health))), health }
+            Ok(Node { handle: Arc::new(handle(target, Arc::clone(&health))?), health })
         };
-        let nodes = targets.into_iter().enumerate().map(node).collect();
+        let nodes = targets.into_iter().enumerate().map(node).collect::<Result<_, Status>>()?;
         // Clients do not all begin with the same one.
         let turn = AtomicUsize::new(RandomState::new().build_hasher().finish() as u16 as usize);
-        Many { nodes, select, turn, lobby }
+        Ok(Many { nodes, select, turn, lobby })
     }
 
     /// An address that is open, rather none of those to avoid.
@@ -357,6 +357,24 @@ impl Client {
 }
 
 impl<C> ClientBuilder<C> {
+    /// What leads to the target: a connection, or several, or several addresses.
+    pub(super) fn handle(&self, target: Target) -> Result<Handle, Status> {
+        let ClientBuilder { limits, connections, transport, .. } = self;
+        let connector = |target: &Target| {
+            let dialer = Dialer::new(target.address.clone(), transport.clone())?;
+            Ok::<_, Status>(Connector::to(target, dialer))
+        };
+        let one = |target: Target, health| {
+            let connector = connector(&target)?;
+            Ok(Client::handle_of(target, limits, connector, *connections, health))
+        };
+        let [first, _, ..] = &target.each()[..] else { return one(target, None) };
+        let connector = connector(first)?;
+        let many = Many::new(&target, self.select, |target, health| one(target, Some(health)))?;
+        let link = Arc::new(Link::new(target, limits, connector, None));
+        Ok(Handle { link, role: Role::Many(many), budget: None })
+    }
+
     /// Calls these addresses, `HOST:PORT` each, instead of that in the URL, which may be left out
     /// there: `rpcx:///Arith`. The same as `rpcx://HOST:PORT,HOST:PORT/Arith`. Each has a
     /// connection of its own; [`Select`] says how calls choose.

@@ -23,8 +23,9 @@ pub use over::Over;
 pub use streaming::{StreamCall, Upload};
 
 use crate::{
+    net::{Settings, Tcp},
     server::MethodInfo,
-    target::{Address, Target},
+    target::Target,
 };
 use budget::Budget;
 use bytes::Bytes;
@@ -32,7 +33,6 @@ use call::{To, start_driver};
 use farcall_core::{Compress, Format, Limits, Status, Value};
 use farcall_wire::{Protocol, sniff};
 use link::Link;
-use many::Many;
 use over::Connector;
 use pool::{Pool, Role, Taken};
 use queue::Place;
@@ -371,6 +371,7 @@ pub struct ClientBuilder<C> {
     addresses: Option<Vec<String>>,
     select: Select,
     fail: Fail,
+    transport: Settings,
     client: PhantomData<fn() -> C>,
 }
 
@@ -387,6 +388,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             addresses: None,
             select: Select::default(),
             fail: Fail::default(),
+            transport: Settings::default(),
             client: PhantomData,
         }
     }
@@ -422,6 +424,20 @@ impl<C: ServiceClient> ClientBuilder<C> {
         self
     }
 
+    /// Sets what is asked of TCP sockets.
+    pub fn tcp(mut self, settings: Tcp) -> Self {
+        self.transport.tcp = settings;
+        self
+    }
+
+    /// Sets how servers prove who they are, and how this client does; for targets that go over TLS.
+    /// What the URL says goes before it.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::net::tls::ClientTls) -> Self {
+        self.transport.tls = Some(tls);
+        self
+    }
+
     /// The client; it connects when it is first used.
     pub fn lazy(self) -> Result<C, Status> {
         self.client().map(C::from_client)
@@ -439,22 +455,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             Some(addresses) => Target::parse_at(&self.url, addresses)?,
             None => Target::parse(&self.url)?,
         };
-        let ClientBuilder { limits, connections, select, .. } = &self;
-        let handle = |target: Target, health| {
-            let connector = Connector::to(&target);
-            Client::handle_of(target, limits, connector, *connections, health)
-        };
-        let handle = match &target.address {
-            Address::Several(_) => {
-                let many =
-                    Many::new(&target, *select, |target, health| handle(target, Some(health)));
-                let connector = Connector::to(&target);
-                let link = Arc::new(Link::new(target, limits, connector, None));
-                Handle { link, role: Role::Many(many), budget: None }
-            }
-            _ => handle(target, None),
-        };
-        let client = Client::new(handle);
+        let client = Client::new(self.handle(target)?);
         let format = self.format.unwrap_or(client.defaults.format);
         let client = client.format(format).compress(self.compress).fail(self.fail);
         Ok(match self.token {

@@ -1,9 +1,9 @@
 //! Where a client's connections come from.
 
 use crate::{
-    net::{self, Stream},
+    net::{self, Dialer, Stream},
     server::Memory,
-    target::{Address, Target},
+    target::Target,
 };
 use farcall_core::Limits;
 use farcall_wire::Tunnel;
@@ -72,19 +72,19 @@ impl<T: AsyncRead + AsyncWrite + Send + 'static> Over for Once<T> {
 /// How a client's driver opens connections.
 #[derive(Clone)]
 pub(crate) enum Connector {
-    Address(Address),
+    Address(Arc<Dialer>),
     /// An address whose server wants to be asked first, and for which path.
-    Tunnel(Address, Tunnel, Option<String>),
+    Tunnel(Arc<Dialer>, Tunnel, Option<String>),
     Over(Arc<Mutex<Box<dyn Over>>>),
 }
 
 impl Connector {
-    /// For the server of this target.
-    pub(crate) fn to(target: &Target) -> Connector {
-        let address = target.address.clone();
+    /// For the server of this target, which this dialer reaches.
+    pub(crate) fn to(target: &Target, dialer: Dialer) -> Connector {
+        let dialer = Arc::new(dialer);
         match target.tunnel {
-            None => Connector::Address(address),
-            Some(tunnel) => Connector::Tunnel(address, tunnel, target.path.clone()),
+            None => Connector::Address(dialer),
+            Some(tunnel) => Connector::Tunnel(dialer, tunnel, target.path.clone()),
         }
     }
 
@@ -103,9 +103,9 @@ impl Connector {
 
     pub(crate) async fn dial(&mut self, limits: &Limits) -> io::Result<Stream> {
         match self {
-            Connector::Address(address) => dial(address).await,
-            Connector::Tunnel(address, tunnel, path) => {
-                let stream = dial(address).await?;
+            Connector::Address(dialer) => dialer.dial().await,
+            Connector::Tunnel(dialer, tunnel, path) => {
+                let stream = dialer.dial().await?;
                 net::tunnel(stream, *tunnel, path.as_deref(), limits.head_bytes).await
             }
             Connector::Over(over) => over.lock().unwrap_or_else(PoisonError::into_inner).open(),
@@ -113,20 +113,11 @@ impl Connector {
     }
 }
 
-async fn dial(address: &Address) -> io::Result<Stream> {
-    match address {
-        Address::Tcp(address) => net::dial_tcp(address).await,
-        Address::Memory(name) => net::dial_memory(name),
-        // Each of several has a link of its own.
-        Address::Given | Address::Several(_) => Err(io::ErrorKind::NotConnected.into()),
-    }
-}
-
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Connector::Address(address) | Connector::Tunnel(address, ..) => {
-                write!(f, "Connector({address})")
+            Connector::Address(dialer) | Connector::Tunnel(dialer, ..) => {
+                write!(f, "Connector({dialer})")
             }
             Connector::Over(_) => f.write_str("Connector(given)"),
         }

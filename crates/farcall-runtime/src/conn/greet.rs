@@ -32,7 +32,7 @@ impl Conn {
             Detected::Is(protocol) => {
                 self.wire = Some(protocol.open(Side::Server, &self.shared.limits));
                 self.streaming = protocol.streams();
-                self.info = self.shared.info(&self.stream.peer, Some(protocol));
+                self.info = self.shared.info(&self.stream, Some(protocol));
                 Ok(true)
             }
             Detected::More => {

@@ -107,7 +107,7 @@ struct Budget {
 impl Conn {
     /// The end of a connection that was just accepted.
     pub(crate) fn new(stream: Stream, shared: Arc<Shared>, id: u64, spoken: Spoken) -> Conn {
-        let info = shared.info(&stream.peer, None);
+        let info = shared.info(&stream, None);
         Conn {
             stream,
             id,

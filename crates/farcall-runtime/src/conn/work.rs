@@ -151,7 +151,7 @@ impl Conn {
             let before = self.input.len();
             match wire.feed(&mut self.input, &mut self.out, router, &mut events, most) {
                 Ok(Fed::Became(name)) => {
-                    self.info = self.shared.info(&self.stream.peer, sniff::by_name(name));
+                    self.info = self.shared.info(&self.stream, sniff::by_name(name));
                 }
                 // Answers that the wire gave by itself take time too.
                 Ok(Fed::Full) => budget.over |= events.is_empty(),

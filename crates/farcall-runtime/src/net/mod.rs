@@ -10,17 +10,37 @@ use std::{
 };
 
 mod any;
+mod dial;
+mod identity;
 mod memory;
+mod settings;
 mod tcp;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
+pub(crate) mod told;
 mod tunnel;
+#[cfg(unix)]
+mod unix;
 
 pub(crate) use any::wrap;
+pub(crate) use dial::{Dialer, Settings};
+pub use identity::Identity;
 pub(crate) use memory::{MemoryListener, dial as dial_memory, pair};
-pub(crate) use tcp::{adopt, dial as dial_tcp};
+pub use settings::Tcp;
+pub(crate) use tcp::{adopt, bind as bind_tcp, dial as dial_tcp};
+pub(crate) use told::Told;
 pub(crate) use tunnel::tunnel;
+#[cfg(unix)]
+pub(crate) use unix::{UnixListener, dial as dial_unix};
 
 /// The half that one task reads.
 pub(crate) trait ReadHalf: Send {
+    /// Ready when the transport has done what comes before the first byte: shaken hands.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS shakes hands"))]
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = cx;
+        Poll::Ready(Ok(()))
+    }
     /// Ready when reading may give something. Idle connections wait here, without a buffer.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     /// Reads into the spare capacity of `input`; 0 at the end of the stream.
@@ -43,6 +63,10 @@ pub(crate) trait WriteHalf: Send + Sync {
     }
     /// Says that nothing more will be written. The peer reads what is on its way, then the end.
     fn poll_close(&self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Who the peer has proved to be; known once something was read.
+    fn identity(&self) -> Option<Arc<Identity>> {
+        None
+    }
 }
 
 /// A connection's two halves, and who is at the other end.
@@ -57,6 +81,17 @@ pub struct Stream {
 pub enum Peer {
     /// A TCP address.
     Tcp(std::net::SocketAddr),
+    /// A Unix socket.
+    Unix {
+        /// The file that was dialled; none where the connection was accepted: who dials has no
+        /// name.
+        path: Option<std::path::PathBuf>,
+        /// The process at the other end when it connected or began to listen, where the system
+        /// tells.
+        pid: Option<i32>,
+        /// The user that it ran as.
+        uid: Option<u32>,
+    },
     /// The same process.
     Memory,
     /// A stream that was handed in: nobody said who it is.
@@ -68,7 +103,7 @@ impl Peer {
     pub fn ip(&self) -> Option<std::net::IpAddr> {
         match self {
             Peer::Tcp(address) => Some(address.ip().to_canonical()),
-            Peer::Memory | Peer::Unknown => None,
+            Peer::Unix { .. } | Peer::Memory | Peer::Unknown => None,
         }
     }
 }
@@ -77,6 +112,12 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Peer::Tcp(address) => write!(f, "{address}"),
+            Peer::Unix { path: Some(path), .. } => write!(f, "unix:{}", path.display()),
+            Peer::Unix { path: None, pid, uid } => {
+                f.write_str("unix")?;
+                pid.iter().try_for_each(|pid| write!(f, ":pid={pid}"))?;
+                uid.iter().try_for_each(|uid| write!(f, ":uid={uid}"))
+            }
             Peer::Memory => f.write_str("memory"),
             Peer::Unknown => f.write_str("unknown"),
         }

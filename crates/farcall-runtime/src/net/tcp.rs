@@ -1,33 +1,49 @@
 //! TCP.
 
-use super::{Peer, ReadHalf, Stream, WriteHalf};
+use super::{Peer, ReadHalf, Stream, Tcp, WriteHalf};
 use bytes::BytesMut;
 use std::{
     io::{self, IoSlice},
+    net::SocketAddr,
     pin::pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 use tokio::{
     io::AsyncReadExt,
     net::{
-        TcpStream,
+        TcpListener, TcpSocket, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
 };
 
-/// Silence after which the kernel asks whether the other machine is still there, and the time
-/// between its questions. It gives up after some nine of them.
-const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(5));
-
 /// Opens a connection.
-pub(crate) async fn dial(address: &str) -> io::Result<Stream> {
+pub(crate) async fn dial(address: &str, settings: &Tcp) -> io::Result<Stream> {
     let socket = TcpStream::connect(address).await?;
-    let (after, every) = KEEP_ALIVE;
-    let alive = socket2::TcpKeepalive::new().with_time(after).with_interval(every);
-    socket2::SockRef::from(&socket).set_tcp_keepalive(&alive)?;
+    settings.apply(socket2::SockRef::from(&socket))?;
     adopt(socket)
+}
+
+/// Listens on the first address of a name that can be had.
+pub(crate) async fn bind(address: &str, settings: &Tcp) -> io::Result<TcpListener> {
+    let mut result = Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    for address in tokio::net::lookup_host(address).await? {
+        result = open(address, settings);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+fn open(address: SocketAddr, settings: &Tcp) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // On Windows it would let others take the address.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    settings.apply(socket2::SockRef::from(&socket))?;
+    socket.bind(address)?;
+    socket.listen(settings.backlog)
 }
 
 /// Takes a connected socket. Small writes are sent at once: batching is the machine's work, not the

@@ -1,7 +1,7 @@
 //! A connection behind HTTP's `CONNECT`: asked for as part of dialling, and then a stream like any
 //! other.
 
-use super::{ReadHalf, Stream};
+use super::{ReadHalf, Stream, told};
 use bytes::{Buf, BytesMut};
 use farcall_wire::{Tunnel, http1::Opening};
 use std::{
@@ -32,6 +32,9 @@ pub(crate) async fn tunnel(
     poll_fn(|cx| stream.write.poll_flush(cx)).await?;
     let mut input = BytesMut::new();
     let length = loop {
+        if told::is_alert(&input) {
+            return Err(told::wants_tls().error());
+        }
         if let Some(length) = opening.read(&input).map_err(io::Error::other)? {
             break length;
         }

@@ -2,6 +2,7 @@
 
 use super::{Shared, conns::Refused};
 use crate::net::{self, MemoryListener, Stream};
+use farcall_core::Limits;
 use farcall_wire::sniff::Spoken;
 use std::{fmt, future::poll_fn, io, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
@@ -12,25 +13,49 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from
 /// Something that accepts connections.
 pub(super) enum Listener {
     Tcp(tokio::net::TcpListener),
+    #[cfg(feature = "tls")]
+    Tls(tokio::net::TcpListener, net::tls::TlsHandle),
+    #[cfg(unix)]
+    Unix(net::UnixListener),
     Memory(MemoryListener),
 }
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Listener::Tcp(listener) => match listener.local_addr() {
-                Ok(address) => write!(f, "tcp://{address}"),
-                Err(error) => write!(f, "tcp://? ({error})"),
-            },
+            Listener::Tcp(listener) => write_address(f, "tcp", listener),
+            #[cfg(feature = "tls")]
+            Listener::Tls(listener, _) => write_address(f, "tls", listener),
+            #[cfg(unix)]
+            Listener::Unix(listener) => write!(f, "unix://{}", listener.path().display()),
             Listener::Memory(listener) => write!(f, "mem://{}", listener.name()),
         }
     }
 }
 
+fn write_address(
+    f: &mut fmt::Formatter<'_>,
+    scheme: &str,
+    listener: &tokio::net::TcpListener,
+) -> fmt::Result {
+    match listener.local_addr() {
+        Ok(address) => write!(f, "{scheme}://{address}"),
+        Err(error) => write!(f, "{scheme}://? ({error})"),
+    }
+}
+
 impl Listener {
     /// The next connection; none if it was lost while it was accepted.
-    async fn accept(&self) -> io::Result<Option<Stream>> {
+    async fn accept(&self, limits: &Limits) -> io::Result<Option<Stream>> {
+        let _ = limits; // for those transports that shake hands
         match self {
+            #[cfg(feature = "tls")]
+            Listener::Tls(listener, tls) => {
+                let stream = net::adopt(listener.accept().await?.0).ok();
+                Ok(stream.and_then(|stream| tls.over(stream, limits)))
+            }
+            #[cfg(unix)]
+            Listener::Unix(listener) => listener.accept().await.map(Some),
             Listener::Tcp(listener) => Ok(net::adopt(listener.accept().await?.0).ok()),
             Listener::Memory(listener) => Ok(Some(poll_fn(|cx| listener.poll_accept(cx)).await)),
         }
@@ -49,7 +74,7 @@ pub(super) async fn accept(listeners: Vec<(Listener, Spoken)>, shared: Arc<Share
 async fn accept_on(listener: Listener, spoken: Spoken, shared: Arc<Shared>) {
     let mut pause = BACK_OFF.0;
     loop {
-        match listener.accept().await {
+        match listener.accept(&shared.limits).await {
             Ok(None) => {}
             Ok(Some(stream)) => {
                 pause = BACK_OFF.0;

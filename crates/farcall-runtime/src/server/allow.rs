@@ -9,8 +9,9 @@ use std::net::IpAddr;
 ///
 /// Ranges are CIDR (RFC 4632, RFC 4291 §2.3); an address alone is a range of one; bits behind the
 /// prefix are ignored. IPv4 peers of an IPv6 socket (`::ffff:10.0.0.1`) count as IPv4: `::/0` is
-/// all of IPv6 and nothing else. Peers in this process (memory) always pass; of a stream that was
-/// handed in nobody knows the address, so it does not.
+/// all of IPv6 and nothing else. Peers in this process (memory) always pass, and so do those of a
+/// Unix socket, for which its folder says who may connect; of a stream that was handed in nobody
+/// knows the address, so it does not.
 #[derive(Clone, Debug)]
 pub struct Allow(Vec<Range>);
 
@@ -39,7 +40,7 @@ impl Plugin for Allow {
     }
     fn on_connect(&self, peer: &Peer) -> Verdict {
         let allowed = match peer {
-            Peer::Memory => true,
+            Peer::Memory | Peer::Unix { .. } => true,
             peer => peer.ip().is_some_and(|ip| self.0.iter().any(|range| range.holds(ip))),
         };
         if allowed { Verdict::Go } else { refuse() }

@@ -1,7 +1,7 @@
 //! What a handler knows of its call.
 
 use super::{auth::User, router::Router};
-use crate::net::Peer;
+use crate::net::{Identity, Peer};
 use farcall_core::{Meta, MethodId, Str};
 use std::{
     fmt,
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 /// What a connection's calls share.
 pub(crate) struct ConnInfo {
     pub(crate) peer: Peer,
+    pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) protocol: &'static str,
     /// The metadata that carries credentials, where the protocol has a place for them.
     pub(crate) auth_key: Option<&'static str>,
@@ -62,6 +63,12 @@ impl Cx {
     /// Who is at the other end of the connection.
     pub fn peer(&self) -> &Peer {
         &self.conn.peer
+    }
+
+    /// Who the peer has proved to be: with a certificate, on a server that asks for one
+    /// ([`Tls::client_ca`](crate::Tls::client_ca)).
+    pub fn identity(&self) -> Option<&Identity> {
+        self.conn.identity.as_deref()
     }
 
     /// The service's name, as it was called.

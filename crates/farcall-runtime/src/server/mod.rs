@@ -3,6 +3,7 @@
 mod accept;
 mod allow;
 mod auth;
+mod bound;
 mod conns;
 mod cx;
 mod func;
@@ -13,10 +14,12 @@ mod reply;
 mod router;
 mod spares;
 mod streaming;
+mod transport;
 mod web;
 
 pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
+pub use bound::{Bound, Memory, ShutdownHandle};
 pub use cx::Cx;
 pub(crate) use cx::{ConnInfo, More};
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
@@ -29,29 +32,25 @@ pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 pub use web::{ByTower, HttpBody, HttpService};
 
 use crate::{
-    conn::{Close, Stop},
+    conn::Close,
     limits::sane,
-    net::{self, Stream},
-    target::{Address, Listen, speak},
+    net::{self, Stream, Tcp},
+    target::speak,
 };
-use accept::Listener;
 use conns::{Conns, Refused};
 use farcall_core::{Cors, Limits, Status};
 use farcall_wire::{Protocol, sniff::Spoken};
 use gate::Gate;
 use router::{Entry, Router};
 use std::{
-    fmt, io,
+    fmt,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::watch,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use web::Web;
 
 /// A server that is being built.
@@ -69,6 +68,9 @@ pub struct Server {
     gate: Gate,
     counted: bool,
     web: Web,
+    tcp: Tcp,
+    #[cfg(feature = "tls")]
+    tls: Option<net::tls::Tls>,
 }
 
 impl Server {
@@ -205,8 +207,13 @@ impl Server {
         self
     }
 
-    /// Binds an address: `tcp://HOST:PORT` (port 0 takes a free one) or `mem://NAME`, with
+    /// Binds an address: `tcp://HOST:PORT` (port 0 takes a free one), `tls://HOST:PORT` (the same,
+    /// and an error where the server has no certificate), `unix:///PATH` or `mem://NAME`, with
     /// `?speak=rpcx,http` where fewer protocols are to be spoken than by the server.
+    ///
+    /// A socket file gets its permissions from the process's umask: it is the folder that should
+    /// say who may connect. The file goes with its listener; one that was left behind, so that
+    /// nobody listens on it, is replaced.
     pub async fn listen(self, url: impl AsRef<str>) -> Result<Bound, Status> {
         Bound::new(self.freeze()?).listen(url).await
     }
@@ -282,7 +289,12 @@ impl Server {
         let paths = self.web.freeze(&mut entries)?;
         let pages = entries.split_off(methods);
         let secret = self.gate.secret();
+        #[cfg(feature = "tls")]
+        let tls = self.tls.map(net::tls::Tls::handle).transpose()?;
         let shared = Arc::new(Shared {
+            tcp: self.tcp,
+            #[cfg(feature = "tls")]
+            tls,
             router: Arc::new(Router::new(entries, pages, paths, names, self.listed, secret)?),
             limits,
             rules,
@@ -324,6 +336,9 @@ pub(crate) struct Shared {
     pub(crate) spawn: bool,
     /// Calls of each method are counted.
     pub(crate) counted: bool,
+    tcp: Tcp,
+    #[cfg(feature = "tls")]
+    tls: Option<net::tls::TlsHandle>,
     /// Handlers that are away from their connections.
     pub(crate) away: Arc<AtomicUsize>,
     conns: Mutex<Conns>,
@@ -341,11 +356,12 @@ impl Shared {
     /// What the calls of a connection share.
     pub(crate) fn info(
         &self,
-        peer: &net::Peer,
+        stream: &Stream,
         protocol: Option<&'static dyn Protocol>,
     ) -> Arc<ConnInfo> {
         Arc::new(ConnInfo {
-            peer: peer.clone(),
+            peer: stream.peer.clone(),
+            identity: stream.write.identity(),
             protocol: protocol.map_or("", Protocol::name),
             auth_key: protocol.and_then(Protocol::auth_key),
             closed: AtomicBool::new(false),
@@ -373,163 +389,5 @@ impl Shared {
             count,
             "a handler held its worker; #[method(spawn)] or #[method(blocking)] lets others run"
         );
-    }
-}
-
-/// A server that is bound and can run.
-pub struct Bound {
-    shared: Arc<Shared>,
-    listeners: Vec<(Listener, Spoken)>,
-    stop: Arc<watch::Sender<bool>>,
-}
-
-impl Bound {
-    fn new(shared: Arc<Shared>) -> Bound {
-        Bound { shared, listeners: Vec::new(), stop: Arc::new(watch::Sender::new(false)) }
-    }
-
-    /// Binds one more address.
-    pub async fn listen(mut self, url: impl AsRef<str>) -> Result<Bound, Status> {
-        let url = url.as_ref();
-        let failed = |e: io::Error| {
-            Status::unavailable(format!("cannot listen on {url}: {e}"))
-                .with_hint("another process may have the address; port 0 takes a free one")
-        };
-        let Listen { address, spoken } = Listen::parse(url)?;
-        let spoken = self.some(spoken, url)?;
-        let listener = match address {
-            Address::Tcp(address) => {
-                Listener::Tcp(tokio::net::TcpListener::bind(address).await.map_err(failed)?)
-            }
-            Address::Memory(name) => {
-                Listener::Memory(net::MemoryListener::bind(&name).map_err(failed)?)
-            }
-            Address::Given | Address::Several(_) => {
-                return Err(failed(io::ErrorKind::Unsupported.into()));
-            }
-        };
-        self.listeners.push((listener, spoken));
-        Ok(self)
-    }
-
-    /// What a listener speaks: some of what the server does.
-    fn some(&self, spoken: Option<Spoken>, listener: &str) -> Result<Spoken, Status> {
-        let spoken = spoken.unwrap_or(self.shared.spoken);
-        match spoken.within(self.shared.spoken) {
-            true => Ok(spoken),
-            false => Err(Status::invalid_argument(format!(
-                "{listener} is to speak {spoken:?}; the server speaks {:?}",
-                self.shared.spoken
-            ))),
-        }
-    }
-
-    /// Serves one more listener that was bound elsewhere.
-    pub fn serve_listener(mut self, listener: tokio::net::TcpListener) -> Result<Bound, Status> {
-        self.listeners.push((Listener::Tcp(listener), self.shared.spoken));
-        Ok(self)
-    }
-
-    /// The same, speaking only these of the server's protocols there.
-    pub fn serve_listener_as<N: AsRef<str>>(
-        mut self,
-        protocols: impl IntoIterator<Item = N>,
-        listener: tokio::net::TcpListener,
-    ) -> Result<Bound, Status> {
-        let spoken = speak(protocols).map_err(Status::invalid_argument)?;
-        let spoken = self.some(Some(spoken), "the listener")?;
-        self.listeners.push((Listener::Tcp(listener), spoken));
-        Ok(self)
-    }
-
-    /// The bound addresses, as URLs to listen on: `tcp://127.0.0.1:8972`.
-    pub fn addresses(&self) -> Vec<String> {
-        self.listeners.iter().map(|(listener, _)| listener.to_string()).collect()
-    }
-
-    /// Stops the server from elsewhere.
-    pub fn shutdown_handle(&self) -> ShutdownHandle {
-        ShutdownHandle(Arc::clone(&self.stop))
-    }
-
-    /// Serves until SIGINT, SIGTERM or [`ShutdownHandle::shutdown`]; then stops accepting, lets
-    /// running calls finish for at most `Limits::drain_time`, cuts what is left, and returns.
-    pub async fn run(self) -> Result<(), Status> {
-        let mut stopped = self.stop.subscribe();
-        // Dropping the set stops accepting, also when this future is dropped.
-        let leave = Leave(&self.shared);
-        let mut accepting = tokio::task::JoinSet::new();
-        accepting.spawn(accept::accept(self.listeners, Arc::clone(&self.shared)));
-        tokio::select! {
-            _ = stopped.wait_for(|stop| *stop) => {}
-            () = accept::signalled() => {}
-        }
-        drop(accepting);
-        drop(leave);
-        let drained = async {
-            while !self.shared.conns().open.is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        match tokio::time::timeout(self.shared.limits.drain_time, drained).await {
-            Ok(()) => Ok(()),
-            Err(_) => {
-                let busy = self.shared.conns().open.len();
-                self.shared.stop(Stop::Cut);
-                Err(Status::deadline_exceeded(format!(
-                    "{busy} connections were still busy after Limits::drain_time"
-                )))
-            }
-        }
-    }
-}
-
-/// Tells the connections to finish when the server ends, also when its future is dropped.
-struct Leave<'a>(&'a Shared);
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.0.stop(Stop::Drain);
-    }
-}
-
-impl fmt::Debug for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Bound").field(&self.addresses()).finish()
-    }
-}
-
-/// Stops a server from elsewhere.
-#[derive(Clone, Debug)]
-pub struct ShutdownHandle(Arc<watch::Sender<bool>>);
-
-impl ShutdownHandle {
-    /// Tells [`Bound::run`] to drain and return. More calls change nothing.
-    pub fn shutdown(&self) {
-        self.0.send_replace(true);
-    }
-}
-
-/// A server in this process, reached without a port; give it to a client's `over`.
-#[derive(Clone)]
-pub struct Memory {
-    shared: Arc<Shared>,
-}
-
-impl Memory {
-    /// A new connection to the server; its task runs on the current tokio runtime.
-    pub(crate) fn dial(&self) -> io::Result<Stream> {
-        let (ours, theirs) = net::pair();
-        match self.shared.admit(theirs, self.shared.spoken) {
-            Ok(conn) => drop(tokio::spawn(conn)),
-            Err(_) => return Err(io::ErrorKind::ConnectionRefused.into()),
-        }
-        Ok(ours)
-    }
-}
-
-impl fmt::Debug for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Memory")
     }
 }

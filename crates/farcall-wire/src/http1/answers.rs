@@ -32,7 +32,8 @@ impl Server {
                 lines.extend_from_slice(echo);
                 (200, None)
             }
-            _ if text.is_empty() => (204, None),
+            // Nothing to say of JSON-RPC's notifications. Some of its clients want the type even so.
+            _ if text.is_empty() => (204, Some(reply::JSON)),
             _ => (200, Some(reply::JSON)),
         };
         let tail = out.tail();

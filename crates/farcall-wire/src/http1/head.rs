@@ -148,6 +148,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// Nothing was read yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.head.is_none() && (self.lines.at, self.lines.seen) == (0, 0)
+    }
+
     /// The method, once the first line is there.
     pub(super) fn method(&self) -> Option<Method> {
         self.head.as_ref().map(|head| head.method)

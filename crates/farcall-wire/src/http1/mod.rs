@@ -34,9 +34,11 @@ pub(crate) mod client;
 mod cors;
 mod gateway;
 mod head;
+mod memo;
 mod places;
 mod plan;
 mod reply;
+mod request;
 mod server;
 
 use crate::{Place, Protocol, Side, Sniff, Wire};

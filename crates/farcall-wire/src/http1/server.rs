@@ -6,9 +6,11 @@ use super::{
     body::Chunks,
     gateway,
     head::{self, Bounds, Length, Method, Reader},
+    memo::Memo,
     places::{Kind, Place, Places},
     plan::{self, Plan},
     reply::Connection,
+    request::{Request, Rest},
 };
 use crate::{
     Control, Event, Fed, Head, Mark, Out, Protocol, Request as PageRequest, Side, Unknown, Wire,
@@ -33,6 +35,7 @@ pub(super) struct Server {
     blank_line: bool,
     /// No more requests are read.
     pub(super) last: bool,
+    memo: Memo,
     bounds: Bounds,
     limits: Limits,
 }
@@ -46,32 +49,11 @@ pub(super) enum State {
     Tunnel(&'static dyn Protocol),
 }
 
-/// A request whose body is awaited.
-pub(super) struct Request {
-    plan: Plan,
-    meta: Meta,
-    rest: Rest,
-    connection: Connection,
-    /// The answer has no body.
-    pub(super) head_only: bool,
-    /// Field lines that the answer has in any case.
-    pub(super) lines: Bytes,
-    /// The peer waits to be told that its body is wanted.
-    pub(super) expects: bool,
-}
-
 /// The calls of one posted message: what they have in common.
 pub(super) struct Members {
     number: u64,
     meta: Meta,
     timeout: Option<Duration>,
-}
-
-#[derive(Debug)]
-enum Rest {
-    /// Bytes still missing.
-    Fixed(usize),
-    Chunked(Chunks),
 }
 
 /// What cutting came to.
@@ -227,6 +209,7 @@ impl Server {
             spare: None,
             blank_line: false,
             last: false,
+            memo: Memo::default(),
             bounds: Bounds::new(limits),
             limits: limits.clone(),
         }
@@ -254,11 +237,24 @@ impl Server {
                     _ => {}
                 }
             }
-            let Some((head, end)) = reader.read(input, self.bounds)? else {
-                return Ok(Cut::Need(usize::from(!input.is_empty())));
-            };
-            let bytes = input.split_to(end).freeze();
-            self.begin_body(&head, bytes, out, routes)?;
+            let fresh = reader.is_fresh();
+            if fresh && let Some((known, end)) = self.memo.find(input) {
+                self.state = State::Body(Request::again(known));
+                input.advance(end);
+            } else {
+                if fresh {
+                    self.memo.look(input);
+                }
+                let Some((head, end)) = reader.read(input, self.bounds)? else {
+                    return Ok(Cut::Need(usize::from(!input.is_empty())));
+                };
+                let bytes = input.split_to(end).freeze();
+                self.begin_body(&head, bytes, out, routes)?;
+                if let State::Body(request) = &self.state {
+                    // Who waits to be told to go on is told each time.
+                    self.memo.keep(end, || request.known().filter(|_| !head.expects));
+                }
+            }
         }
         let body = match self.body(input)? {
             Ok(body) => body,

@@ -4,6 +4,7 @@
 mod faces;
 mod heads;
 mod kit;
+mod memo;
 mod random;
 mod tunnels;
 

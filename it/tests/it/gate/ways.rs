@@ -2,27 +2,38 @@
 //! generated, so that a new protocol is in the table or fails it.
 
 use farcall::{Client, Code, Origin, Sent, Server, Status, Value, json};
-use farcall_it::services::Running;
+use farcall_it::{certs::Authority, services::Running, who::Folder};
 use farcall_wire::sniff;
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
     time::timeout,
 };
+
+/// Who vouches for the servers.
+static AUTHORITY: LazyLock<Authority> = LazyLock::new(Authority::new);
 
 /// How bytes are carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Carrier {
     Tcp,
+    Tls,
+    Unix,
     /// `mem://NAME`
     Memory,
     /// A stream that was handed in.
     Stream,
 }
+
+const CARRIERS: [Carrier; 5] =
+    [Carrier::Tcp, Carrier::Tls, Carrier::Unix, Carrier::Memory, Carrier::Stream];
 
 /// A protocol, its option, and a carrier.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +52,7 @@ pub(super) fn ways() -> Vec<Way> {
             name => (name, &[""]),
         };
         for option in options {
-            for carrier in [Carrier::Tcp, Carrier::Memory, Carrier::Stream] {
+            for carrier in CARRIERS {
                 ways.push(Way { protocol, option, carrier });
             }
         }
@@ -54,7 +65,9 @@ impl Way {
     pub(super) fn impossible(&self) -> Option<&'static str> {
         let has_client = sniff::by_name(self.protocol).is_some_and(|p| p.has_client());
         match self.carrier {
-            Carrier::Memory if !has_client => Some("only our own client dials memory"),
+            Carrier::Memory | Carrier::Tls if !has_client => {
+                Some("only our own client dials memory or TLS")
+            }
             Carrier::Stream if !self.option.is_empty() => Some("only URLs have options"),
             _ => None,
         }
@@ -71,6 +84,18 @@ impl Way {
         let way = self;
         let at = match way.carrier {
             Carrier::Tcp => At::Tcp(Running::start(server()).await),
+            Carrier::Tls => {
+                let pair = AUTHORITY.pair("gate", &["127.0.0.1"]);
+                let server = server().tls(pair.tls());
+                let running = Running::start_on(server, "tls://127.0.0.1:0").await;
+                At::Tls(running.expect("a free port"))
+            }
+            Carrier::Unix => {
+                let folder = Folder::new();
+                let url = format!("unix://{}", folder.join("s").display());
+                let running = Running::start_on(server(), &url).await.expect("a new file");
+                At::Unix(folder, running)
+            }
             Carrier::Memory => {
                 let name = format!("gate-{}", NEXT.fetch_add(1, Ordering::Relaxed));
                 let bound = server().listen(format!("mem://{name}")).await.expect("a free name");
@@ -90,6 +115,9 @@ pub(super) struct Served {
 
 enum At {
     Tcp(Running),
+    Tls(Running),
+    /// The socket is `s` in this folder.
+    Unix(Folder, #[allow(dead_code, reason = "it runs until it is dropped")] Running),
     Memory(String, tokio::task::JoinHandle<farcall::Result<()>>),
     Stream(Box<dyn Fn() -> Server + Send + Sync>),
 }
@@ -175,7 +203,11 @@ impl Served {
                 let socket = TcpStream::connect(address).await.ok()?;
                 Some(Box::new(socket))
             }
-            At::Memory(..) => None,
+            At::Unix(folder, _) => {
+                let socket = UnixStream::connect(folder.join("s")).await.ok()?;
+                Some(Box::new(socket))
+            }
+            At::Memory(..) | At::Tls(_) => None,
             At::Stream(_) => Some(Box::new(self.stream())),
         }
     }
@@ -194,6 +226,16 @@ impl Served {
             At::Tcp(running) => {
                 let place = running.url.trim_start_matches("rpcx://");
                 Client::connect(format!("{protocol}://{place}{option}")).await
+            }
+            At::Tls(running) => {
+                let place = running.url.trim_start_matches("tls://");
+                let mark = if option.is_empty() { "?" } else { "&" };
+                let trusted = format!("{mark}ca={}", AUTHORITY.ca.display());
+                Client::connect(format!("{protocol}+tls://{place}{option}{trusted}")).await
+            }
+            At::Unix(folder, _) => {
+                let place = folder.join("s").display().to_string().replace('/', "%2F");
+                Client::connect(format!("{protocol}+unix://{place}{option}")).await
             }
             At::Memory(name, _) => {
                 Client::connect(format!("{protocol}+mem://{name}{option}")).await

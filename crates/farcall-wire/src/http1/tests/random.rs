@@ -93,10 +93,10 @@ fn slow_heads_are_linear() {
     assert!(matches!(reader.read(&mut bytes, bounds), Ok(Some((_, end))) if end == total));
 }
 
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
