@@ -123,8 +123,8 @@ pub struct Limits {
     pub retry_budget_percent: u32,
     /// Retries that a second brings; a new client has those of ten seconds. Default 10.
     pub retry_budget_per_second: u32,
-    /// Time that nothing comes on a client's connection while calls wait, until a heartbeat is sent,
-    /// and a quarter more at most. Default 15 s. Without a call there are none; nor are there where
+    /// Time that nothing comes on a client's connection while calls wait, until a heartbeat is
+    /// sent, and a quarter more at most. Default 15 s. Without a call there are none; nor are there where
     /// the protocol has none (net/rpc, JSON-RPC, HTTP/1.1): there TCP keep-alive finds out about
     /// machines that are gone.
     pub ping_every: Duration,

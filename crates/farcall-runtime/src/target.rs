@@ -124,7 +124,8 @@ impl Target {
         Target::parse(&format!("{scheme}://{}{rest}", addresses.join(",")))
     }
 
-    /// Reads a target URL. Several addresses have commas between them. Errors name what is wrong with it.
+    /// Reads a target URL. Several addresses have commas between them. Errors name what is wrong
+    /// with it.
     pub fn parse(url: &str) -> Result<Target, Status> {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(bad(url, "it has no `://`"));
