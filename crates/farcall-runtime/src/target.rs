@@ -29,8 +29,8 @@ pub struct Target {
     pub service: Option<String>,
     /// The method in the path, if any.
     pub method: Option<String>,
-    /// Where on the server, with `+http` or `+https`: `?path=/…`. `None`: where the protocol usually
-    /// is.
+    /// Where on the server, with `+http` or `+https`: `?path=/…`. `None`: where the protocol
+    /// usually is.
     pub path: Option<String>,
     /// The tunnel that the protocol goes through, if it goes through one.
     pub tunnel: Option<Tunnel>,
@@ -225,8 +225,8 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// Reads a URL to listen on: `tcp://HOST:PORT` (port 0 takes a free one), `tls://HOST:PORT` (the
-    /// same, for a server that has a certificate), `unix:///PATH` (a socket file, made when
+    /// Reads a URL to listen on: `tcp://HOST:PORT` (port 0 takes a free one), `tls://HOST:PORT`
+    /// (the same, for a server that has a certificate), `unix:///PATH` (a socket file, made when
     /// listening begins and removed when it ends) or `mem://NAME`, with `?speak=rpcx,http` where
     /// not all that the server speaks is to be spoken.
     pub fn parse(url: &str) -> Result<Listen, Status> {
