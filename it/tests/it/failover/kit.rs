@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::{net::TcpListener, runtime::Runtime, task::JoinHandle};
 
 /// How often each call has run, on all servers together.
 pub(super) type Runs = Arc<Mutex<HashMap<u64, usize>>>;
@@ -67,6 +67,7 @@ impl Work for Worker {
 pub(super) struct Victim {
     runtime: Option<Runtime>,
     stop: ShutdownHandle,
+    serving: JoinHandle<Result<()>>,
     pub(super) address: String,
 }
 
@@ -91,13 +92,14 @@ impl Victim {
         let bound = bound.expect("it listens");
         let address = bound.addresses()[0].replace("tcp://", "");
         let stop = bound.shutdown_handle();
-        runtime.spawn(bound.run());
-        Victim { runtime: Some(runtime), stop, address }
+        let serving = runtime.spawn(bound.run());
+        Victim { runtime: Some(runtime), stop, serving, address }
     }
 
     /// It says goodbye and ends.
-    pub(super) fn leave(&self) {
+    pub(super) async fn leave(&mut self) {
         self.stop.shutdown();
+        (&mut self.serving).await.expect("no panic").expect("it ends well");
     }
 
     /// Its connections break, and nobody listens any more.

@@ -45,7 +45,7 @@ async fn leaving(protocol: &str, fail: Fail) -> Result<()> {
         let made = || std::future::ready(next.load(Ordering::Relaxed) > goal);
         until("calls are made", made).await;
         let address = servers[at].address.clone();
-        servers[at].leave();
+        servers[at].leave().await;
         let name = at as u64;
         servers[at] = Victim::start_at(name, &runs, &address).await;
         until("it is called again", async || shares(&client, 9).await[at] > 0).await;
