@@ -17,7 +17,7 @@ impl Conn {
         let (ticket, to) = (request.ticket, request.to);
         let entry = self.shared.router.entry(to);
         let mut later = None;
-        let reply = Reply::new(wire, &mut self.out, &ticket, entry, self.shared.rules, &mut later)
+        let reply = Reply::new(wire, &mut self.out, &ticket, entry, &self.shared.rules, &mut later)
             .watched(watch.as_deref_mut());
         let ran = entry.method.show(cx, request, self.shared.spawn, reply);
         budget.ran(ran, entry, &self.shared);

@@ -100,7 +100,7 @@ impl Conn {
                 homecomer.forget();
                 continue;
             };
-            let (entry, rules) = (self.shared.router.entry(homecomer.to), self.shared.rules);
+            let (entry, rules) = (self.shared.router.entry(homecomer.to), &self.shared.rules);
             let (ticket, mut watch) = (homecomer.ticket, homecomer.watch.take());
             let mut later = None;
             let reply = Reply::new(wire, &mut self.out, &ticket, entry, rules, &mut later);
@@ -323,7 +323,7 @@ impl Conn {
         }
         let Some(wire) = self.wire.as_deref_mut() else { return };
         let mut later = None;
-        let reply = Reply::new(wire, &mut self.out, &ticket, entry, self.shared.rules, &mut later)
+        let reply = Reply::new(wire, &mut self.out, &ticket, entry, &self.shared.rules, &mut later)
             .watched(watch.as_deref_mut());
         let ran = entry.method.start(cx, body, self.shared.spawn, reply);
         budget.ran(ran, entry, &self.shared);
@@ -342,7 +342,7 @@ impl Conn {
     ) {
         self.streams.close(ticket.seq);
         let Some(wire) = self.wire.as_deref_mut() else { return };
-        let (entry, rules) = (self.shared.router.entry(to), self.shared.rules);
+        let (entry, rules) = (self.shared.router.entry(to), &self.shared.rules);
         Reply::new(wire, &mut self.out, ticket, entry, rules, &mut None)
             .watched(watch.as_deref_mut())
             .fail(status, &[]);

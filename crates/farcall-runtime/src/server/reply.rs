@@ -19,7 +19,7 @@ pub(crate) struct Reply<'a> {
     ticket: &'a Ticket,
     service: &'a str,
     method: &'a str,
-    rules: Rules,
+    rules: &'a Rules,
     /// Where a handler that must wait is left for the connection to find.
     later: &'a mut Option<Pin<Box<dyn Running>>>,
     /// Who is to be told how the call ends.
@@ -30,7 +30,6 @@ pub(crate) struct Reply<'a> {
 const LIGHT_BYTES: usize = 4 * 1024;
 
 /// The limits that apply to one call's bodies.
-#[derive(Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) bounds: Bounds,
     pub(crate) unfolded_bytes: usize,
@@ -48,7 +47,7 @@ impl<'a> Reply<'a> {
         out: &'a mut Out,
         ticket: &'a Ticket,
         entry: &'a Entry,
-        rules: Rules,
+        rules: &'a Rules,
         later: &'a mut Option<Pin<Box<dyn Running>>>,
     ) -> Reply<'a> {
         let (service, method) = (&entry.service, &entry.name);
@@ -157,14 +156,14 @@ impl<'a> Reply<'a> {
 
     /// How the items of an answer are written.
     pub(crate) fn codec(&self) -> Codec {
-        let Rules { bounds, message_bytes, .. } = self.rules;
+        let Rules { bounds, message_bytes, .. } = *self.rules;
         let Ticket { format, compress, .. } = *self.ticket;
         Codec { format, compress, bounds, message_bytes, fault: Status::internal }
     }
 
     /// How the items of an argument are read.
     pub(crate) fn inbound(&self) -> stream::Rules {
-        let Rules { bounds, unfolded_bytes, spare, .. } = self.rules;
+        let Rules { bounds, unfolded_bytes, spare, .. } = *self.rules;
         stream::Rules { bounds, unfolded_bytes, spare, place: None }
     }
 
