@@ -20,7 +20,7 @@ pub use streaming::{StreamCall, Upload};
 
 use crate::{
     net::{Dialer, Settings, Tcp},
-    server::{AskedCompressors, MethodInfo},
+    server::{Asked, MethodInfo},
     target::Target,
 };
 use bytes::Bytes;
@@ -364,7 +364,7 @@ pub struct ClientBuilder<C> {
     compress: Compress,
     token: Option<String>,
     connections: Option<usize>,
-    pub(crate) compressors: AskedCompressors,
+    pub(crate) known: Asked,
     transport: Settings,
     client: PhantomData<fn() -> C>,
 }
@@ -379,7 +379,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             compress: Compress::None,
             token: None,
             connections: None,
-            compressors: AskedCompressors::default(),
+            known: Asked::default(),
             transport: Settings::default(),
             client: PhantomData,
         }
@@ -444,7 +444,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
 
     fn client(self) -> Result<Client, Status> {
         let target = Target::parse(&self.url)?;
-        let known = self.compressors.known()?;
+        let known = self.known.known()?;
         let dialer = Dialer::new(target.address.clone(), self.transport)?;
         let connector = Connector::to(&target, dialer);
         let client = Client::new(target, self.limits, connector, self.connections);
