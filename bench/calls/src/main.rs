@@ -1,7 +1,7 @@
 //! `calls`: a closed loop of typed calls through farcall's public client, as a user would write
 //! them. Flags and the line of JSON at the end are those of `rpcx-peer bench-client`.
 
-use farcall::Format;
+use farcall::{ClientBuilder, Format, ServiceClient};
 use farcall_cli::{
     message581::BenchmarkMessage,
     services::{Args, ArithClient, EchoClient},
@@ -33,13 +33,8 @@ async fn load(flags: &Flags) -> Fallible<Report> {
     };
     match flags.payload {
         Payload::Tiny => {
-            let mut clients = Vec::new();
-            for _ in 0..flags.conns {
-                let builder = ArithClient::builder(&url);
-                let builder =
-                    if flags.protocol == "rpcx" { builder.format(format) } else { builder };
-                clients.push(builder.build().await?);
-            }
+            let format = (flags.protocol == "rpcx").then_some(format);
+            let clients = connect(flags, || ArithClient::builder(&url), format).await?;
             match flags.protocol.as_str() {
                 "rpcx" => closed_loop(flags, share(flags, &clients, Tiny)).await,
                 _ => closed_loop(flags, share(flags, &clients, Multiply)).await,
@@ -47,14 +42,32 @@ async fn load(flags: &Flags) -> Fallible<Report> {
         }
         Payload::Big if flags.protocol != "rpcx" => Err("-payload 581 goes over rpcx only".into()),
         Payload::Big => {
-            let mut clients = Vec::new();
-            for _ in 0..flags.conns {
-                clients.push(EchoClient::builder(&url).format(format).build().await?);
-            }
+            let clients = connect(flags, || EchoClient::builder(&url), Some(format)).await?;
             let big = |echo| Big { echo, message: BenchmarkMessage::sample() };
             closed_loop(flags, share(flags, &clients, big)).await
         }
     }
+}
+
+/// A client for each connection; per core, one whose connections are apart.
+async fn connect<C: ServiceClient>(
+    flags: &Flags,
+    builder: impl Fn() -> ClientBuilder<C>,
+    format: Option<Format>,
+) -> Fallible<Vec<C>> {
+    let builder = || match format {
+        Some(format) => builder().format(format),
+        None => builder(),
+    };
+    if flags.per_core {
+        let each = flags.conns.div_ceil(flags.cores());
+        return Ok(vec![builder().per_core().connections(each).lazy()?]);
+    }
+    let mut clients = Vec::new();
+    for _ in 0..flags.conns {
+        clients.push(builder().build().await?);
+    }
+    Ok(clients)
 }
 
 /// One caller after the other, each on the next connection.

@@ -40,6 +40,8 @@ pub struct Flags {
     pub codec: String,
     /// Threads of the runtime; tokio's default if not given.
     pub workers: Option<usize>,
+    /// A runtime of one thread for each core, but for no more than there are connections.
+    pub per_core: bool,
     /// The process whose CPU time is the server's.
     pub pid: Option<i32>,
     /// No warm-up and no latencies, so that every call counts and nothing but calls is counted.
@@ -58,6 +60,7 @@ impl Flags {
             protocol: "rpcx".to_owned(),
             codec: "protobuf".to_owned(),
             workers: None,
+            per_core: false,
             pid: None,
             plain: false,
         };
@@ -66,6 +69,10 @@ impl Flags {
             let name = arg.trim_start_matches('-');
             if name == "plain" {
                 flags.plain = true;
+                continue;
+            }
+            if name == "per-core" {
+                flags.per_core = true;
                 continue;
             }
             let value = args.next().ok_or_else(|| format!("{arg} wants a value"))?;
@@ -87,6 +94,11 @@ impl Flags {
             return Err("need -conns >= 1, -callers >= 1, -calls >= -callers".into());
         }
         Ok(flags)
+    }
+
+    /// Threads with a runtime of their own.
+    pub fn cores(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from).min(self.conns)
     }
 }
 

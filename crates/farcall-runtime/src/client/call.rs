@@ -302,9 +302,7 @@ impl<Req: Put> Raw<Req> {
         if self.client.defaults.fail != Fail::Fast {
             self.earn();
         }
-        if let Role::Front(_) | Role::Spread(_) | Role::Many(_) = self.client.handle.role
-            && !self.board(cx)?
-        {
+        if !matches!(self.client.handle.role, Role::Alone | Role::Lent(_)) && !self.board(cx)? {
             return Ok(Stood::InLine);
         }
         let queued = match &mut self.stage {
@@ -453,7 +451,7 @@ fn timer_at(at: Instant, cx: &mut Context<'_>) -> Result<Pin<Box<Sleep>>, Status
 }
 
 #[cold]
-fn outside() -> Status {
+pub(super) fn outside() -> Status {
     Status::failed_precondition("a call was polled outside a tokio runtime")
 }
 
