@@ -49,7 +49,7 @@ async fn load(flags: &Flags) -> Fallible<Report> {
     }
 }
 
-/// A client for each connection; per core, one whose connections are apart.
+/// A client for each connection; per core, each connects on the core that its callers are on.
 async fn connect<C: ServiceClient>(
     flags: &Flags,
     builder: impl Fn() -> ClientBuilder<C>,
@@ -59,13 +59,12 @@ async fn connect<C: ServiceClient>(
         Some(format) => builder().format(format),
         None => builder(),
     };
-    if flags.per_core {
-        let each = flags.conns.div_ceil(flags.cores());
-        return Ok(vec![builder().per_core().connections(each).lazy()?]);
-    }
     let mut clients = Vec::new();
     for _ in 0..flags.conns {
-        clients.push(builder().build().await?);
+        clients.push(match flags.per_core {
+            true => builder().per_core().lazy()?,
+            false => builder().build().await?,
+        });
     }
     Ok(clients)
 }

@@ -31,7 +31,8 @@ pub async fn closed_loop<C: Caller>(flags: &Flags, callers: Vec<C>) -> Fallible<
         .enumerate()
         .map(|(i, caller)| {
             let calls = each + usize::from(i < rest);
-            cores[i % cores.len()].spawn(run(caller, calls, Arc::clone(&gate)))
+            // Who shares a connection shares a core.
+            cores[i % flags.conns % cores.len()].spawn(run(caller, calls, Arc::clone(&gate)))
         })
         .collect();
 
