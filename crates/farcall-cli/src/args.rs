@@ -97,6 +97,10 @@ pub(crate) struct Serve {
     /// Let these addresses not connect; may be given several times
     #[arg(long, value_name = "CIDR")]
     pub(crate) deny: Vec<String>,
+    /// Show counts of calls and connections to Prometheus there, at /metrics and on a port of its
+    /// own: http://127.0.0.1:9090
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<String>,
     /// Time between a signal, when /healthz begins to say 503, and the end of accepting
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) drain_delay: Option<Duration>,

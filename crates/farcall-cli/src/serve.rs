@@ -6,7 +6,7 @@ use crate::{
     call::said,
     log, output, runtime, services,
 };
-use farcall::{Allow, Bound, Deny, Limits, Listen, Server, Status, Token, inherits};
+use farcall::{Allow, Bound, Deny, Limits, Listen, Metrics, Server, Status, Token, inherits};
 
 /// Where it listens unless it is told.
 const USUAL: &str = "tcp://127.0.0.1:8972";
@@ -76,10 +76,16 @@ async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
     let instance = args.instance.map(Into::into);
     let settings = services::Settings { factor: args.factor, instance };
     let guarded = rules.token.is_some();
-    let Serve { drain_delay, drain_time, listen, secure, .. } = args;
+    let Serve { drain_delay, drain_time, listen, metrics, secure, .. } = args;
     let drain_delay = drain_delay.unwrap_or_default();
     let limits = Limits { drain_delay, drain_time, ..Limits::default() };
     let server = services::with(settings).limits(limits).list_services().debug_rpc().health();
+    // Counted first, so that what the rules refuse is counted too.
+    let counted = Metrics::new();
+    let (server, page) = match metrics {
+        None => (server, None),
+        Some(url) => (server.plug(counted.clone()), Some(counted.listen(url).await?)),
+    };
     let server = secure.apply(rules.put(server)).map_err(Status::invalid_argument)?;
     let mut urls = listen.iter();
     let mut bound = match urls.next() {
@@ -91,7 +97,14 @@ async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
         bound = bound.listen(url).await?;
     }
     announce(&bound, guarded);
-    bound.run().await
+    let Some(page) = page else { return bound.run().await };
+    let place = page.addresses().concat().replacen("tcp://", "http://", 1);
+    output::line(&format!("metrics on {place}/metrics"));
+    // It is read until the last call has ended, whatever it hears of signals.
+    let shown = tokio::spawn(page.run());
+    let served = bound.run().await;
+    shown.abort();
+    served
 }
 
 fn announce(bound: &Bound, guarded: bool) {

@@ -34,6 +34,17 @@ enum Wants {
     Unknown(Found, Box<Missing>),
 }
 
+impl Wants {
+    /// Bytes of the body.
+    fn bytes(&self) -> usize {
+        match self {
+            Wants::Method { body, .. } => body.len(),
+            Wants::Page(request) => request.body.len(),
+            Wants::Unknown(_, missing) => missing.body.len(),
+        }
+    }
+}
+
 /// A call of what does not exist.
 struct Missing {
     names: Names,
@@ -92,7 +103,8 @@ impl Conn {
         let (conn, reply_meta) = (Arc::clone(&self.info), Mutex::new(Vec::new()));
         let cx = Cx { conn, to, meta, deadline, reply_meta, more };
         let gate = &self.shared.gate;
-        let held = Held { ticket, wants, watch: gate.watch(&cx, ticket.oneway) };
+        let watch = gate.watch(&cx, ticket.oneway, wants.bytes());
+        let held = Held { ticket, wants, watch };
         match gate.ask(cx) {
             Ok(result) => self.enter(held, result, budget),
             Err(passage) => self.hold(held, deadline, passage),

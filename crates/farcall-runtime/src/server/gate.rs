@@ -3,6 +3,7 @@
 use super::{
     ConnInfo, Cx,
     auth::Check,
+    happening::{Happening, Served},
     plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict},
 };
 use crate::net::Peer;
@@ -45,6 +46,26 @@ impl Gate {
         self.steps.push(Step::Auth(check));
     }
 
+    /// Tells plugins what is served, and takes in those that they put in their places.
+    pub(super) fn serve(&mut self, served: &Served<'_>) {
+        for step in &mut self.steps {
+            if let Step::Plugin(plugin, moments) = step
+                && let Some(own) = plugin.on_serve(served)
+            {
+                *moments = own.moments();
+                self.moments = self.moments | *moments;
+                *plugin = own;
+            }
+        }
+    }
+
+    /// Tells what happened to those who want to know.
+    pub(crate) fn tell(&self, happening: &Happening<'_>) {
+        for plugin in self.plugins(Moments::HAPPENING) {
+            let _ = catch_unwind(AssertUnwindSafe(|| plugin.on_happening(happening)));
+        }
+    }
+
     /// Whether strangers may not learn what there is to call.
     pub(super) fn secret(&self) -> bool {
         self.secret
@@ -52,7 +73,7 @@ impl Gate {
 
     /// Whether calls have to be shown to anybody.
     pub(crate) fn minds_calls(&self) -> bool {
-        self.moments.has(Moments::CALL | Moments::REPLY)
+        self.moments.has(Moments::BEGIN | Moments::CALL | Moments::REPLY)
     }
 
     fn plugins(&self, at: Moments) -> impl Iterator<Item = &dyn Plugin> {
@@ -88,17 +109,30 @@ impl Gate {
     }
 
     /// Someone to see a call's end, where anybody wants to be told.
-    pub(crate) fn watch(self: &Arc<Gate>, cx: &Cx, oneway: bool) -> Option<Box<Watch>> {
-        self.moments.has(Moments::REPLY).then(|| {
-            Box::new(Watch {
+    pub(crate) fn watch(
+        self: &Arc<Gate>,
+        cx: &Cx,
+        oneway: bool,
+        bytes_in: usize,
+    ) -> Option<Box<Watch>> {
+        self.moments.has(Moments::REPLY | Moments::BEGIN).then(|| {
+            let watch = Watch {
                 gate: Arc::clone(self),
                 conn: Arc::clone(&cx.conn),
                 to: cx.to,
                 unknown: cx.unknown().cloned(),
                 oneway,
+                deadline: cx.deadline,
+                bytes_in,
+                bytes_out: 0,
                 began: Instant::now(),
                 told: false,
-            })
+            };
+            for plugin in self.plugins(Moments::BEGIN) {
+                let begin = || plugin.on_begin(&CallInfo(&watch));
+                let _ = catch_unwind(AssertUnwindSafe(begin));
+            }
+            Box::new(watch)
         })
     }
 
@@ -163,9 +197,12 @@ fn panicked() -> Status {
 pub(crate) struct Watch {
     gate: Arc<Gate>,
     pub(super) conn: Arc<ConnInfo>,
-    to: MethodId,
+    pub(super) to: MethodId,
     pub(super) unknown: Option<(Str, Str)>,
     pub(super) oneway: bool,
+    pub(super) deadline: Option<Instant>,
+    pub(super) bytes_in: usize,
+    pub(super) bytes_out: usize,
     pub(super) began: Instant,
     told: bool,
 }
@@ -180,6 +217,12 @@ impl Watch {
             let tell = || plugin.on_reply(&CallInfo(self), outcome);
             let _ = catch_unwind(AssertUnwindSafe(tell));
         }
+    }
+
+    /// Tells everybody that it was answered, with a body of so many bytes.
+    pub(crate) fn done(&mut self, bytes_out: usize) {
+        self.bytes_out = bytes_out;
+        self.end(Outcome::Done);
     }
 
     /// The names that were called.

@@ -12,6 +12,7 @@ mod drain;
 mod fallback;
 mod func;
 mod gate;
+mod happening;
 mod inherit;
 mod method;
 mod plugin;
@@ -31,6 +32,7 @@ pub use cx::Cx;
 pub(crate) use cx::{ConnInfo, More};
 pub use drain::ShutdownHandle;
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
+pub use happening::{Happening, Served};
 pub use inherit::inherits;
 pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
@@ -43,7 +45,7 @@ pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 pub use web::{ByTower, HttpBody, HttpService};
 
 use crate::{
-    conn::{Close, Late},
+    conn::Late,
     limits::sane,
     net::{self, Stream, Tcp},
     target::speak,
@@ -60,7 +62,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use web::Web;
@@ -314,6 +315,8 @@ impl Server {
         let secret = self.gate.secret();
         let mut router = Router::new(entries, pages, paths, self.listed, secret)?;
         alias::add(self.aliases, &mut router)?;
+        let mut gate = self.gate;
+        gate.serve(&Served::new(&router, spoken, &given));
         if let Some(fallback) = self.fallback {
             router.fall_back_to(fallback);
         }
@@ -330,8 +333,8 @@ impl Server {
             spoken,
             given,
             known: self.compressors.known()?,
-            guarded: self.gate.minds_calls(),
-            gate: Arc::new(self.gate),
+            guarded: gate.minds_calls(),
+            gate: Arc::new(gate),
             spawn: self.spawn,
             counted: self.counted,
             away: Arc::default(),
@@ -405,26 +408,5 @@ impl Shared {
             away: self.away.clone(),
             outbox: pushes.then(|| Outbox::new(late, Arc::clone(&self.pushing))),
         })
-    }
-
-    /// A connection has ended.
-    pub(crate) fn closed(&self, info: &ConnInfo, close: &Close) {
-        match close {
-            Close::Done => tracing::debug!(peer = %info.peer, "connection closed"),
-            close => tracing::info!(peer = %info.peer, why = %close, "connection closed"),
-        }
-    }
-
-    /// A handler held its worker too long.
-    #[cold]
-    pub(crate) fn held(&self, entry: &Entry, held: Duration) {
-        let count = self.held.fetch_add(1, Ordering::Relaxed) + 1;
-        tracing::warn!(
-            service = entry.service,
-            method = entry.name,
-            held_ms = held.as_millis() as u64,
-            count,
-            "a handler held its worker; #[method(spawn)] or #[method(blocking)] lets others run"
-        );
     }
 }

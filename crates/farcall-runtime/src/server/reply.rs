@@ -97,7 +97,7 @@ impl<'a> Reply<'a> {
     #[inline]
     pub(crate) fn ok<T: Put>(self, value: &T, meta: &[(String, String)]) {
         if self.ticket.oneway {
-            return end(self.watch, Outcome::Done);
+            return done(self.watch, 0);
         }
         if !meta.is_empty() && meta_bytes(meta) > self.rules.meta_bytes {
             let limit = self.rules.meta_bytes;
@@ -113,7 +113,7 @@ impl<'a> Reply<'a> {
         match encoded {
             Ok(Ok(())) if length <= rules.message_bytes => {
                 wire.end(mark, out);
-                end(watch, Outcome::Done);
+                done(watch, length);
             }
             refused => {
                 wire.abandon(mark, out);
@@ -142,7 +142,7 @@ impl<'a> Reply<'a> {
         let Reply { wire, out, ticket, watch, .. } = self;
         let mark = wire.begin(Head::End(EndHead { seq: ticket.seq, error: None, meta }), out);
         wire.end(mark, out);
-        end(watch, Outcome::Done);
+        done(watch, 0);
     }
 
     /// How the items of an answer are written.
@@ -166,7 +166,7 @@ impl<'a> Reply<'a> {
         meta: &[(String, String)],
     ) {
         if self.ticket.oneway {
-            return end(self.watch, Outcome::Done);
+            return done(self.watch, 0);
         }
         if meta_bytes(meta) > self.rules.meta_bytes {
             let limit = self.rules.meta_bytes;
@@ -185,7 +185,7 @@ impl<'a> Reply<'a> {
         let mark = wire.begin(Head::Reply(head), out);
         out.tail().extend_from_slice(body);
         wire.end(mark, out);
-        end(watch, Outcome::Done);
+        done(watch, length);
     }
 
     /// Answers with a failure.
@@ -233,11 +233,12 @@ impl<'a> Reply<'a> {
             );
             return self.fail(&Status::resource_exhausted(text), &[]);
         }
-        let Reply { wire, out, ticket, .. } = self;
+        let Reply { wire, out, ticket, watch, .. } = self;
         let head = ResponseHead { ticket, status: *status, fields };
         let mark = wire.begin(Head::Response(head), out);
         out.tail().extend_from_slice(body);
         wire.end(mark, out);
+        done(watch, length);
     }
 
     /// Leaves a handler that must wait for the connection to run.
@@ -250,6 +251,13 @@ impl<'a> Reply<'a> {
 fn end(watch: Option<&mut Watch>, outcome: Outcome<'_>) {
     if let Some(watch) = watch {
         watch.end(outcome);
+    }
+}
+
+#[inline]
+fn done(watch: Option<&mut Watch>, bytes_out: usize) {
+    if let Some(watch) = watch {
+        watch.done(bytes_out);
     }
 }
 
