@@ -35,19 +35,21 @@ use std::{
 /// invention; pages have no service, and their path as method. So there are never more series than
 /// the program has methods, for each protocol.
 ///
+/// The names begin with `farcall_server_`:
+///
 /// | name | of |
 /// |---|---|
-/// | `farcall_server_calls_started_total` | calls that came |
-/// | `farcall_server_calls_total` | calls that ended, by `code` |
-/// | `farcall_server_calls_in_flight` | calls that came and did not end |
-/// | `farcall_server_call_duration_seconds` | time from a call's arrival to its answer, a histogram |
-/// | `farcall_server_received_bytes_total` | bytes of bodies as they came |
-/// | `farcall_server_sent_bytes_total` | bytes of bodies of answers, before they are compressed |
-/// | `farcall_server_connections_open` | connections, by `protocol`; `none` until that is known |
-/// | `farcall_server_connections_total` | connections that began to speak a `protocol` |
-/// | `farcall_server_connections_closed_total` | by `protocol` and `why`, a word of [`Happening::Closed`] |
-/// | `farcall_server_connections_refused_total` | by `why`, a word of [`Happening::Refused`] |
-/// | `farcall_server_handlers_held_total` | handlers that held their worker beyond `Limits::hold_time` |
+/// | `calls_started_total` | calls that came |
+/// | `calls_total` | calls that ended, by `code` |
+/// | `calls_in_flight` | calls that came and did not end |
+/// | `call_duration_seconds` | time from a call's arrival to its answer, a histogram |
+/// | `received_bytes_total` | bytes of bodies as they came |
+/// | `sent_bytes_total` | bytes of bodies of answers, before they are compressed |
+/// | `connections_open` | connections, by `protocol`; `none` until that is known |
+/// | `connections_total` | connections that began to speak a `protocol` |
+/// | `connections_closed_total` | by `protocol` and `why`, a word of [`Happening::Closed`] |
+/// | `connections_refused_total` | by `why`, a word of [`Happening::Refused`] |
+/// | `handlers_held_total` | handlers that held their worker beyond `Limits::hold_time` |
 ///
 /// Plugins that are added before it, and refuse, are counted with the calls they refused. Not
 /// counted are calls refused before anybody is asked: of a server that leaves, and beyond

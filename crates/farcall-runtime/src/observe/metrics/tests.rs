@@ -1,3 +1,5 @@
+//! Rows become text, and connections are in one place at a time.
+
 use super::*;
 use crate::net::Peer;
 use farcall_core::Code;
