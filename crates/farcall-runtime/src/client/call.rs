@@ -2,8 +2,10 @@
 
 mod pooled;
 mod started;
+mod traced;
 
 pub use started::Started;
+pub use traced::TracedCall;
 
 use super::{
     Client,

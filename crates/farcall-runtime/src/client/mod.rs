@@ -13,7 +13,7 @@ mod slots;
 mod streaming;
 mod streams;
 
-pub use call::{Call, CallMeta, Oneway, Started};
+pub use call::{Call, CallMeta, Oneway, Started, TracedCall};
 pub use over::Over;
 pub use pushes::{Push, Pushes};
 pub use streaming::{StreamCall, Upload};
