@@ -22,12 +22,12 @@ mod target;
 pub use address::TlsOptions;
 pub use client::{
     Call, CallMeta, Client, ClientBuilder, Fail, Oneway, Over, Push, Pushes, Select, ServiceClient,
-    Started, StreamCall, Upload,
+    Started, StreamCall, TracedCall, Upload,
 };
 #[cfg(feature = "tls")]
 pub use net::tls::{ClientTls, Tls, TlsHandle};
 pub use net::{Identity, Peer, Tcp};
-pub use observe::Metrics;
+pub use observe::{CallLog, LoggedCall, Metrics, Rate, RateLimit, TraceContext};
 pub use server::{
     Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Happening, HttpRequest, HttpResponse,
     IntoPage, Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin, Pusher, Served,

@@ -4,6 +4,7 @@
 use super::{Budget, Busy, Conn, Late};
 use crate::{
     clock::after,
+    observe::trace::span::Traced,
     server::{Cx, More, Outcome, Passage, Watch, poll_passage, write_failure},
 };
 use farcall_core::{Body, Call, Found, Meta, MethodId, Status, Ticket};
@@ -14,6 +15,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, timeout_at};
+use tracing::Span;
 
 /// A call without what the gate sees of it.
 pub(super) struct Held {
@@ -101,8 +103,12 @@ impl Conn {
         };
         let more = unknown.map(|names| Box::new(More::unknown(names.clone())));
         let (conn, reply_meta) = (Arc::clone(&self.info), Mutex::new(Vec::new()));
-        let cx = Cx { conn, to, meta, deadline, reply_meta, more };
+        let mut cx = Cx { conn, to, meta, deadline, reply_meta, more };
         let gate = &self.shared.gate;
+        if gate.traced() {
+            let traced = Traced::new(&cx);
+            cx.more.get_or_insert_default().traced = Some(traced);
+        }
         let watch = gate.watch(&cx, ticket.oneway, wants.bytes());
         let held = Held { ticket, wants, watch };
         match gate.ask(cx) {
@@ -120,6 +126,11 @@ impl Conn {
     }
 
     fn enter(&mut self, held: Held, result: Result<Cx, Status>, budget: &mut Budget) {
+        let span = held.watch.as_ref().map_or_else(Span::none, |watch| watch.span().clone());
+        span.in_scope(|| self.enter_in_span(held, result, budget));
+    }
+
+    fn enter_in_span(&mut self, held: Held, result: Result<Cx, Status>, budget: &mut Budget) {
         let Held { ticket, wants, watch } = held;
         match (wants, result) {
             (Wants::Method { to, body }, Ok(cx)) => {

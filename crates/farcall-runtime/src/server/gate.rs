@@ -6,7 +6,7 @@ use super::{
     happening::{Happening, Served},
     plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict},
 };
-use crate::net::Peer;
+use crate::{net::Peer, observe::trace::span};
 use farcall_core::{MethodId, Status, Str};
 use std::{
     future::Future,
@@ -16,6 +16,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 use tokio::{task::coop::unconstrained, time::Instant};
+use tracing::Span;
 
 /// Plugins and checks of credentials, in the order in which they were added.
 #[derive(Default)]
@@ -23,6 +24,7 @@ pub(crate) struct Gate {
     steps: Vec<Step>,
     moments: Moments,
     secret: bool,
+    traced: bool,
 }
 
 enum Step {
@@ -66,6 +68,15 @@ impl Gate {
         }
     }
 
+    pub(super) fn trace(&mut self) {
+        self.traced = true;
+    }
+
+    /// Whether calls have a place in a trace.
+    pub(crate) fn traced(&self) -> bool {
+        self.traced
+    }
+
     /// Whether strangers may not learn what there is to call.
     pub(super) fn secret(&self) -> bool {
         self.secret
@@ -73,7 +84,7 @@ impl Gate {
 
     /// Whether calls have to be shown to anybody.
     pub(crate) fn minds_calls(&self) -> bool {
-        self.moments.has(Moments::BEGIN | Moments::CALL | Moments::REPLY)
+        self.traced || self.moments.has(Moments::BEGIN | Moments::CALL | Moments::REPLY)
     }
 
     fn plugins(&self, at: Moments) -> impl Iterator<Item = &dyn Plugin> {
@@ -115,7 +126,9 @@ impl Gate {
         oneway: bool,
         bytes_in: usize,
     ) -> Option<Box<Watch>> {
-        self.moments.has(Moments::REPLY | Moments::BEGIN).then(|| {
+        let span = cx.span();
+        let wanted = !span.is_disabled() || self.moments.has(Moments::REPLY | Moments::BEGIN);
+        wanted.then(|| {
             let watch = Watch {
                 gate: Arc::clone(self),
                 conn: Arc::clone(&cx.conn),
@@ -126,6 +139,7 @@ impl Gate {
                 bytes_in,
                 bytes_out: 0,
                 began: Instant::now(),
+                span,
                 told: false,
             };
             for plugin in self.plugins(Moments::BEGIN) {
@@ -204,14 +218,27 @@ pub(crate) struct Watch {
     pub(super) bytes_in: usize,
     pub(super) bytes_out: usize,
     pub(super) began: Instant,
+    span: Span,
     told: bool,
 }
 
 impl Watch {
+    /// What the handler runs in.
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
     /// Tells everybody how the call ended, once.
     pub(crate) fn end(&mut self, outcome: Outcome<'_>) {
         if std::mem::replace(&mut self.told, true) {
             return;
+        }
+        match outcome {
+            Outcome::Done => span::end(&self.span, None, true),
+            Outcome::Failed(status) => span::end(&self.span, Some(status), true),
+            Outcome::Lost => {
+                self.span.record("status", "lost");
+            }
         }
         for plugin in self.gate.plugins(Moments::REPLY) {
             let tell = || plugin.on_reply(&CallInfo(self), outcome);

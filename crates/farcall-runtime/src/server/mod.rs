@@ -213,6 +213,16 @@ impl Server {
         self
     }
 
+    /// Gives every call a place in a trace: the one its caller named in the metadata `traceparent`
+    /// and `tracestate` (W3C Trace Context; fields of the head over HTTP), or a new one. Handlers
+    /// find it by [`Cx::trace`], and run in a span of the crate `tracing`, where somebody
+    /// subscribes to the level `INFO`.
+    #[must_use]
+    pub fn traced(mut self) -> Server {
+        self.gate.trace();
+        self
+    }
+
     /// Serves only those whose credentials pass this check, on every protocol, before bodies are
     /// looked at; handlers find who calls by [`Cx::get`]. Strangers are not told what there is: a
     /// method that does not exist is refused like one that does, and no list is given out. Of

@@ -1,8 +1,11 @@
 //! What a server counts, tells and holds back: over every protocol, and against callers who want
 //! to make it count for ever.
 
+mod kit;
 mod metrics;
 mod page;
+mod rate;
+mod trace;
 
 use farcall::Client;
 use farcall_it::services::{ProbeClient, Running};
