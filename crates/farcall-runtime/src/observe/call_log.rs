@@ -217,7 +217,7 @@ impl fmt::Display for Shown<'_> {
 /// The event of the crate `tracing`.
 fn event(logged: &LoggedCall<'_>) {
     let LoggedCall { call, took, left_out, .. } = logged;
-    let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
+    let millis = |time: Duration| time.as_micros() as f64 / 1_000.0;
     let peer: &Peer = call.peer();
     tracing::warn!(
         service = %Shown(call.service()),

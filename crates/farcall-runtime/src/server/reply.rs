@@ -112,8 +112,9 @@ impl<'a> Reply<'a> {
         let length = out.tail().len() - frame;
         match encoded {
             Ok(Ok(())) if length <= rules.message_bytes => {
+                let body = if watch.is_some() { out.tail().len() - mark.body } else { 0 };
                 wire.end(mark, out);
-                done(watch, length);
+                done(watch, body);
             }
             refused => {
                 wire.abandon(mark, out);
