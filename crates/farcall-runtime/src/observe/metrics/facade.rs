@@ -83,3 +83,101 @@ pub(super) fn happened(happening: &Happening<'_>, named: fn(&'static str) -> &'s
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metrics::{
+        CounterFn, GaugeFn, HistogramFn, KeyName, Metadata, Recorder, SharedString, Unit,
+    };
+    use std::{
+        collections::BTreeMap,
+        sync::{Arc, Mutex},
+    };
+
+    /// What was recorded, by name and labels: sums.
+    #[derive(Clone, Default)]
+    struct Sums(Arc<Mutex<BTreeMap<String, f64>>>);
+
+    /// One number of them.
+    struct Sum(Sums, String);
+
+    impl Sums {
+        fn of(&self, key: &metrics::Key) -> Arc<Sum> {
+            let labels = key.labels().map(|label| format!(" {}={}", label.key(), label.value()));
+            let name = format!("{}{}", key.name(), labels.collect::<String>());
+            Arc::new(Sum(self.clone(), name))
+        }
+    }
+
+    impl Sum {
+        fn add(&self, value: f64) {
+            let mut sums = self.0.0.lock().expect("no panic");
+            *sums.entry(self.1.clone()).or_default() += value;
+        }
+    }
+
+    impl CounterFn for Sum {
+        fn increment(&self, value: u64) {
+            self.add(value as f64);
+        }
+        fn absolute(&self, _: u64) {}
+    }
+
+    impl GaugeFn for Sum {
+        fn increment(&self, value: f64) {
+            self.add(value);
+        }
+        fn decrement(&self, value: f64) {
+            self.add(-value);
+        }
+        fn set(&self, _: f64) {}
+    }
+
+    impl HistogramFn for Sum {
+        fn record(&self, value: f64) {
+            self.add(value);
+        }
+    }
+
+    impl Recorder for Sums {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, key: &metrics::Key, _: &Metadata<'_>) -> Counter {
+            Counter::from_arc(self.of(key))
+        }
+        fn register_gauge(&self, key: &metrics::Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::from_arc(self.of(key))
+        }
+        fn register_histogram(&self, key: &metrics::Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::from_arc(self.of(key))
+        }
+    }
+
+    #[test]
+    fn a_recorder_hears_all_of_it() {
+        let (sums, peer) = (Sums::default(), &crate::net::Peer::Memory);
+        metrics::with_local_recorder(&sums, || {
+            let key = Key { service: "Arith".into(), method: "Mul".into(), protocol: "rpcx" };
+            let handles = Handles::new(&key);
+            handles.begin(9);
+            handles.begin(9);
+            handles.end(0, 4, Duration::from_millis(500));
+            happened(&Happening::Opened { peer }, |_| "none");
+        });
+        let labels = "service=Arith method=Mul protocol=rpcx";
+        for (name, want) in [
+            (format!("farcall_server_calls_started_total {labels}"), 2.0),
+            (format!("farcall_server_calls_in_flight {labels}"), 1.0),
+            (format!("farcall_server_calls_total {labels} code=ok"), 1.0),
+            (format!("farcall_server_received_bytes_total {labels}"), 18.0),
+            (format!("farcall_server_sent_bytes_total {labels}"), 4.0),
+            (format!("farcall_server_call_duration_seconds {labels}"), 0.5),
+            ("farcall_server_connections_open protocol=none".to_owned(), 1.0),
+        ] {
+            let sums = sums.0.lock().expect("no panic");
+            assert_eq!(sums.get(&name), Some(&want), "{name} of {sums:?}");
+        }
+    }
+}
