@@ -12,6 +12,7 @@ mod jsonrpc;
 mod jsonrpc2;
 mod metrics;
 mod netrpc;
+mod own;
 mod plain;
 mod secure;
 mod tower;
