@@ -134,9 +134,12 @@ impl Shared {
         self.gate.tell(&Happening::Closed { peer, protocol, why: close.word(), text: close });
     }
 
-    /// A handler held its worker too long.
+    /// A handler held its worker for so long: whether that is too long.
     #[cold]
-    pub(crate) fn held(&self, entry: &Entry, held: Duration) {
+    pub(crate) fn look_at_hold(&self, entry: &Entry, held: Duration) {
+        if held <= self.limits.hold_time {
+            return;
+        }
         let count = self.held.fetch_add(1, Ordering::Relaxed) + 1;
         let Entry { service, name: method, .. } = entry;
         tracing::warn!(

@@ -6,6 +6,7 @@ mod allow;
 mod auth;
 mod bound;
 mod conns;
+mod cores;
 mod cx;
 mod drain;
 mod fallback;
@@ -28,18 +29,18 @@ pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
 pub use bound::{Bound, Memory};
 pub use cx::Cx;
-pub(crate) use cx::{ConnInfo, More};
+pub(crate) use cx::{Back, ConnInfo, More};
 pub use drain::ShutdownHandle;
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
 pub use happening::{Happening, Served};
 pub use inherit::inherits;
 pub(crate) use known::Asked;
-pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
+pub(crate) use method::{Ran, Running};
 pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
 pub use push::{Notice, Pusher};
 pub(crate) use reply::{Reply, Rules, write_failure};
-pub(crate) use router::Seen;
+pub(crate) use router::{Entry, Seen};
 pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 #[cfg(feature = "tower")]
 pub use web::{ByTower, HttpBody, HttpService};
@@ -55,7 +56,7 @@ use farcall_core::{Cors, Limits, Status};
 use farcall_wire::{Known, Protocol, sniff::Spoken};
 use gate::Gate;
 use push::Outbox;
-use router::{Entry, Router};
+use router::Router;
 use std::{
     fmt,
     sync::{
@@ -85,6 +86,8 @@ pub struct Server {
     fallback: Option<Entry>,
     known: Asked,
     tcp: Tcp,
+    /// Threads of its own; 0: none.
+    cores: usize,
     #[cfg(feature = "tls")]
     tls: Option<net::tls::Tls>,
 }
@@ -336,6 +339,7 @@ impl Server {
         let tls = self.tls.map(net::tls::Tls::handle).transpose()?;
         let shared = Arc::new(Shared {
             tcp: self.tcp,
+            cores: self.cores,
             #[cfg(feature = "tls")]
             tls,
             router: Arc::new(router),
@@ -386,6 +390,8 @@ pub(crate) struct Shared {
     /// Calls of each method are counted.
     pub(crate) counted: bool,
     tcp: Tcp,
+    /// Threads of its own; 0: none.
+    cores: usize,
     #[cfg(feature = "tls")]
     tls: Option<net::tls::TlsHandle>,
     /// Handlers that are away from their connections.
