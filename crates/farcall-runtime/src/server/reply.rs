@@ -127,9 +127,10 @@ impl<'a> Reply<'a> {
         let length = out.tail().len() - frame;
         match encoded {
             Ok(Ok(())) if length <= rules.message_bytes => {
-                let body = if watch.is_some() { out.tail().len() - mark.body } else { 0 };
+                let Some(watch) = watch else { return wire.end(mark, out) };
+                let body = out.tail().len() - mark.body;
                 wire.end(mark, out);
-                done(watch, body);
+                watch.done(body);
             }
             refused => {
                 let own = wire.codec(ticket.format);
@@ -137,8 +138,9 @@ impl<'a> Reply<'a> {
                 let length = out.tail().len() - frame;
                 let refused = own.map_or(refused, Ok);
                 if matches!(refused, Ok(Ok(()))) && length <= rules.message_bytes {
+                    let body = out.tail().len() - mark.body;
                     wire.end(mark, out);
-                    return end(watch, Outcome::Done);
+                    return done(watch, body);
                 }
                 wire.abandon(mark, out);
                 let status = match refused {
