@@ -3,8 +3,8 @@
 /// A complex number: Go's `complex128`, and its `complex64`, which is the same on the wire (Go
 /// refuses parts that are too large for its `float32`).
 ///
-/// gob has them of its own. JSON and MessagePack carry a list of the two parts, `[re, im]`, protobuf
-/// a message `{ double re = 1; double im = 2; }`.
+/// gob has them of its own. JSON and MessagePack carry a list of the two parts, `[re, im]`,
+/// protobuf a message `{ double re = 1; double im = 2; }`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Complex {
     /// The real part.

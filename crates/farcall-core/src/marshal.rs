@@ -46,9 +46,9 @@ pub enum Marshaler {
 /// }
 /// ```
 ///
-/// In a message it stands as [`Marshaled`]. Its `Default` is what a value becomes that is not there:
-/// Go leaves out a field that is zero if its marshaling method is declared on the value, and not on
-/// the pointer. It should be what Go's zero is.
+/// In a message it stands as [`Marshaled`]. Its `Default` is what a value becomes that is not
+/// there: Go leaves out a field that is zero if its marshaling method is declared on the value, and
+/// not on the pointer. It should be what Go's zero is.
 pub trait Marshal: Default {
     /// The name of the type in Go, without the package. It is told, and never compared.
     const NAME: &'static str;
@@ -73,8 +73,9 @@ pub trait Marshal: Default {
 /// A [`Marshal`] type as a value of messages, or as one by itself.
 ///
 /// gob tells the peer that the type marshals itself, and by which methods. All other formats carry
-/// the bytes as bytes: base64 text in JSON, bin in MessagePack, `bytes` in protobuf, and as they are
-/// in raw bodies. (Go's own JSON and MessagePack ask such types for other bytes than gob does.)
+/// the bytes as bytes: base64 text in JSON, bin in MessagePack, `bytes` in protobuf, and as they
+/// are in raw bodies. (Go's own JSON and MessagePack may ask such types for other bytes than gob
+/// does.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Marshaled<T>(pub T);
 

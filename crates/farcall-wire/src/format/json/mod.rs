@@ -3,9 +3,9 @@
 //! Every field is written, in order, unless it is marked to be left out when empty; byte slices are
 //! base64, byte arrays lists of numbers, durations nanoseconds, times RFC 3339. Names are matched
 //! exactly first and then without regard to case; unknown ones are skipped, and null leaves a value
-//! blank. Maps whose keys are not text, integers, enums or times are lists of pairs, `[[key, value], …]`,
-//! which Go has no form for; complex numbers are lists of their two parts. The writer and the reader are walked through `&mut dyn`, so that no code is made per
-//! type.
+//! blank. What Go has no form for: maps whose keys are not text, integers, enums or times are lists
+//! of pairs, `[[key, value], …]`, and complex numbers lists of their two parts. The writer and the
+//! reader are walked through `&mut dyn`, so that no code is made per type.
 //!
 //! More lenient than Go when reading: integers may be quoted (as other dialects write 64-bit ones),
 //! enums may come by name, byte arrays as base64. Stricter: text must be UTF-8 throughout.

@@ -4,8 +4,8 @@
 //! that stands at the root is wrapped in a message with one field, number 1, which for scalars is
 //! the layout of `google.protobuf.Int64Value` and its siblings. Points in time and lengths of time
 //! are `google.protobuf.Timestamp` and `google.protobuf.Duration`, complex numbers a message of two
-//! doubles, numbers 1 and 2, and maps whose keys no `map` can have a repeated message of a key, number
-//! 1, and a value, number 2.
+//! doubles, numbers 1 and 2, and maps whose keys no `map` can have a repeated message of a key,
+//! number 1, and a value, number 2.
 //!
 //! What protobuf cannot tell apart: an absent map, or list of anything but numbers, from an empty
 //! one; and at the root an absent message from a blank one. They are read as absent where the type
@@ -107,8 +107,8 @@ const fn refused_item(item: &Shape) -> Option<&'static str> {
 
 /// Why this cannot be the key of a map. "The key_type can be any integral or string type" (proto3
 /// language guide, "Maps"), and enums travel as the int32 they are. Whatever else may be an item is
-/// written the same way: for other languages not a `map`, but a repeated message of a key, number 1,
-/// and a value, number 2, which is how maps travel.
+/// written the same way: for other languages not a `map`, but a repeated message of a key, number
+/// 1, and a value, number 2, which is how maps travel.
 const fn refused_key(key: &Shape) -> Option<&'static str> {
     match key {
         Shape::One(Kind::F32 | Kind::F64, _) => Some("maps with floats for keys"),
