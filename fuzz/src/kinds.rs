@@ -114,6 +114,13 @@ pub struct Loose {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Odd(u8);
 
+impl Odd {
+    /// The odd one that is this, or next.
+    pub fn of(byte: u8) -> Odd {
+        Odd(byte | 1)
+    }
+}
+
 impl Default for Odd {
     fn default() -> Odd {
         Odd(1)

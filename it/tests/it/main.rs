@@ -15,6 +15,7 @@ mod jsonrpc;
 mod neighbours;
 mod netrpc;
 mod no_trace;
+mod own;
 mod push;
 mod rpcx;
 mod server;

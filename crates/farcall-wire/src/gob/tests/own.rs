@@ -33,7 +33,7 @@ macro_rules! marshals {
         }
     )* };
 }
-marshals! { GobVal Gob "g:"; GobPtr Gob "p:"; BinVal Binary ""; URL Binary ""; }
+marshals! { GobVal Gob "g:"; GobPtr Gob "p:"; BinVal Binary ""; Url Binary ""; }
 
 message! { AllBasic {
     1 "B" b: bool; 2 "I" i: i64; 3 "I8" i8: i8; 4 "I16" i16: i16; 5 "I32" i32: i32;
@@ -47,7 +47,7 @@ message! { GobHolder {
 } }
 message! { Txt { 1 "T" t: String; } }
 message! { Std {
-    1 "IP" ip: Vec<u8>; 2 "URL" url: Marshaled<URL>; 3 "Big" big: Option<Marshaled<Big>>;
+    1 "IP" ip: Vec<u8>; 2 "URL" url: Marshaled<Url>; 3 "Big" big: Option<Marshaled<Big>>;
     4 "Txt" txt: Txt;
 } }
 message! { Point { 1 "X" x: i64; 2 "Y" y: i64; } }
@@ -160,7 +160,7 @@ fn types_that_marshal_themselves() {
     same("gobenc_fields", &holder, false);
     let std = Std {
         ip: vec![10, 0, 0, 1],
-        url: Marshaled(URL("https://u:p@h:8/p?q=1#f".into())),
+        url: Marshaled(Url("https://u:p@h:8/p?q=1#f".into())),
         big: Some(Marshaled(Big(vec![3, 1, 0, 0, 0, 0, 0]))),
         txt: Txt { t: "x".into() },
     };
