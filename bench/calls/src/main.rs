@@ -1,6 +1,7 @@
 //! `calls`: a closed loop of typed calls through farcall's public client, as a user would write
 //! them. Flags and the line of JSON at the end are those of `rpcx-peer bench-client`.
 
+use bytes::Bytes;
 use farcall::{ClientBuilder, Format, ServiceClient};
 use farcall_cli::{
     message581::BenchmarkMessage,
@@ -26,6 +27,9 @@ async fn load(flags: &Flags) -> Fallible<Report> {
         other => return Err(format!("-codec {other}: protobuf, json or msgpack").into()),
     };
     let url = match flags.protocol.as_str() {
+        "rpcx" if let Some(ca) = &flags.ca => {
+            format!("rpcx+tls://{}?ca={}", flags.addr, ca.replace('/', "%2F"))
+        }
         "rpcx" => format!("rpcx://{}", flags.addr),
         "netrpc" => format!("netrpc://{}", flags.addr),
         "jsonrpc" => format!("jsonrpc://{}?version=1", flags.addr),
@@ -40,11 +44,19 @@ async fn load(flags: &Flags) -> Fallible<Report> {
                 _ => closed_loop(flags, share(flags, &clients, Multiply)).await,
             }
         }
-        Payload::Big if flags.protocol != "rpcx" => Err("-payload 581 goes over rpcx only".into()),
+        Payload::Big | Payload::Raw(_) if flags.protocol != "rpcx" => {
+            Err("only -payload tiny goes over other protocols than rpcx".into())
+        }
         Payload::Big => {
             let clients = connect(flags, || EchoClient::builder(&url), Some(format)).await?;
             let big = |echo| Big { echo, message: BenchmarkMessage::sample() };
             closed_loop(flags, share(flags, &clients, big)).await
+        }
+        Payload::Raw(length) => {
+            let clients = connect(flags, || EchoClient::builder(&url), Some(Format::Raw)).await?;
+            let bytes = Bytes::from(vec![7; length]);
+            let raw = |echo| Raw { echo, bytes: bytes.clone() };
+            closed_loop(flags, share(flags, &clients, raw)).await
         }
     }
 }
@@ -72,6 +84,19 @@ async fn connect<C: ServiceClient>(
 /// One caller after the other, each on the next connection.
 fn share<C: Clone, T>(flags: &Flags, clients: &[C], caller: impl Fn(C) -> T) -> Vec<T> {
     clients.iter().cycle().take(flags.callers).cloned().map(caller).collect()
+}
+
+struct Raw {
+    echo: EchoClient,
+    bytes: Bytes,
+}
+
+impl Caller for Raw {
+    async fn call(&mut self) -> Fallible<()> {
+        let reply = self.echo.bytes(self.bytes.clone()).await?;
+        let same = reply.len() == self.bytes.len() && reply.last() == self.bytes.last();
+        if same { Ok(()) } else { Err("the bytes came back changed".into()) }
+    }
 }
 
 struct Tiny(ArithClient);
