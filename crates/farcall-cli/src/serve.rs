@@ -76,10 +76,11 @@ async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
     let instance = args.instance.map(Into::into);
     let settings = services::Settings { factor: args.factor, instance };
     let guarded = rules.token.is_some();
-    let Serve { drain_delay, drain_time, listen, secure, .. } = args;
+    let Serve { drain_delay, drain_time, listen, secure, files, .. } = args;
     let drain_delay = drain_delay.unwrap_or_default();
     let limits = Limits { drain_delay, drain_time, ..Limits::default() };
-    let server = services::with(settings).limits(limits).list_services().debug_rpc().health();
+    let server = files.apply(services::with(settings).reflection(), &limits).await?;
+    let server = server.limits(limits).list_services().debug_rpc().health();
     let server = secure.apply(rules.put(server)).map_err(Status::invalid_argument)?;
     let mut urls = listen.iter();
     let mut bound = match urls.next() {

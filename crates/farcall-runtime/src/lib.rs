@@ -15,6 +15,7 @@ mod conn;
 mod limits;
 pub mod net;
 pub mod server;
+pub mod side;
 pub mod stream;
 mod target;
 
@@ -33,5 +34,6 @@ pub use server::{
 };
 #[cfg(feature = "tower")]
 pub use server::{HttpBody, HttpService};
+pub use side::{Download, Files, Side, SideCall, Transfer};
 pub use stream::{Inbound, Outbound};
 pub use target::{Address, Listen, Target};

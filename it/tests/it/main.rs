@@ -18,6 +18,7 @@ mod no_trace;
 mod push;
 mod rpcx;
 mod server;
+mod side;
 mod streams;
 mod stress;
 mod tls;
