@@ -120,6 +120,11 @@ impl Router {
         said.find(|(name, _)| name == service).map(|(_, metadata)| metadata.as_str())
     }
 
+    /// All methods, then all pages, then the fallback.
+    pub(super) fn all(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// All methods.
     pub(crate) fn methods(&self) -> &[Entry] {
         &self.entries[..self.methods]
