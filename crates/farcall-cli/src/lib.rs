@@ -14,6 +14,7 @@ mod log;
 mod ls;
 pub mod message581;
 mod output;
+pub mod own;
 mod secure;
 mod serve;
 pub mod services;
