@@ -148,9 +148,12 @@ impl Types {
                 Kind::Bytes => "[]byte",
                 Kind::Time => "time.Time",
                 Kind::Span => "time.Duration",
+                Kind::Complex => "complex128",
             }
             .to_owned(),
             Shape::Enum(_) => "int32".to_owned(),
+            // Bytes, in every format that does not know the type.
+            Shape::Marshaled(_) => "[]byte".to_owned(),
             Shape::Message(schema) => {
                 let schema = schema();
                 if schema.name.is_empty() || schema.fields.is_empty() {
