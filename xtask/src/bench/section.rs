@@ -29,6 +29,9 @@ pub(super) struct Goal {
     most: f64,
 }
 
+/// What is wanted, what it came to, and the most it may be.
+type Judged = (String, f64, f64);
+
 /// Whose CPU time is compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
@@ -311,7 +314,7 @@ impl Section {
         &self,
         programs: &Programs,
         options: &Options,
-    ) -> Done<(String, Vec<(String, f64, f64)>)> {
+    ) -> Done<(String, Vec<Judged>)> {
         let load = OtherLoad::start()?;
         let count = self.participants.len();
         let mut calls = Vec::new();
@@ -334,7 +337,7 @@ impl Section {
         Ok((self.text(&medians, other_cores), judged))
     }
 
-    fn judge(&self, goal: &Goal, medians: &[Figures]) -> (String, f64, f64) {
+    fn judge(&self, goal: &Goal, medians: &[Figures]) -> Judged {
         let Goal { who, of, side, most } = *goal;
         let us = |name: &str| {
             let at = self.participants.iter().position(|(other, ..)| *other == name);
