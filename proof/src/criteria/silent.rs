@@ -1,0 +1,226 @@
+//! S6: crowds that say nothing, and crowds that say a byte a second, over plain TCP and over TLS:
+//! what they cost, that they are closed when `Limits` say, and that others are served meanwhile.
+
+use super::{Run, bombs::warm, ms};
+use crate::{
+    Done,
+    neighbour::{Times, beside},
+    peers::crowd,
+    process::{Process, Start},
+    service::ProofClient,
+    verdict::Verdict,
+};
+use farcall_it::{certs::Authority, services::Args};
+use std::time::{Duration, Instant};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+
+/// How much of a crowd the descriptors of this process allow.
+fn most(wanted: usize) -> usize {
+    let text = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
+    let soft = line.split_whitespace().nth(3).and_then(|n| n.parse::<usize>().ok());
+    wanted.min(soft.unwrap_or(1024).saturating_sub(300) * 2 / 3)
+}
+
+/// What is told of a server before and after.
+struct State {
+    resident: f64,
+    live: f64,
+    descriptors: usize,
+}
+
+impl State {
+    async fn of(process: &Process, client: &ProofClient) -> Done<State> {
+        let live = client.state().await?[0] as f64;
+        let (resident, descriptors) = (process.resident()?, process.descriptors()?);
+        Ok(State { resident, live, descriptors })
+    }
+}
+
+/// S6.
+pub(super) async fn crowds(run: Run) -> Done<Verdict> {
+    let mut verdict = Verdict::new();
+    let silence = Duration::from_secs(run.seconds(60).max(8));
+    let silent = most(run.share(10_000).max(1_000));
+    verdict.note("silent", silent);
+    verdict.note("slow", silent / 2);
+    let authority = Authority::new();
+    let pair = authority.pair("server", &["127.0.0.1", "localhost"]);
+    let start = Start::serve()
+        .on("tcp://127.0.0.1:0")
+        .on("tls://127.0.0.1:0")
+        .tls(&pair)
+        .limit("silence", silence.as_millis() as u64);
+    for secured in [false, true] {
+        let name = if secured { "tls" } else { "plain" };
+        let process = warm(&start).await?;
+        let place = process.addresses[usize::from(secured)].clone();
+        let place = place.split_once("://").map_or("", |(_, place)| place);
+        let part = one(&process, place, secured, silent, silence).await?;
+        verdict.add(name, part);
+    }
+    Ok(verdict)
+}
+
+async fn one(
+    process: &Process,
+    place: &str,
+    secured: bool,
+    silent: usize,
+    silence: Duration,
+) -> Done<Verdict> {
+    let mut verdict = Verdict::new();
+    let client = ProofClient::connect(process.url("rpcx")).await?;
+    // Each worker has buffers of its own, which it keeps: the first crowd makes them.
+    let hello = if secured { client_hello()? } else { long_request() };
+    drop(crowd(place, 500, &hello[..10]).await?);
+    settled(process, &client, 0).await?;
+    let before = State::of(process, &client).await?;
+    let since = Instant::now();
+    let mut quiet = crowd(place, silent, b"").await?;
+    let opened = since.elapsed();
+    settled(process, &client, before.descriptors + silent).await?;
+    let with = State::of(process, &client).await?;
+    let each = |of: fn(&State) -> f64| (of(&with) - of(&before)) / silent as f64 / 1024.0;
+    verdict.at_most("resident_kib_each", each(|s| s.resident), if secured { 10.0 } else { 8.0 });
+    verdict.note("in_use_kib_each", (each(|s| s.live) * 1000.0).round() / 1000.0);
+    // Nothing moves.
+    let limit = if secured { Duration::from_secs(10) } else { silence };
+    let still = limit.saturating_sub(since.elapsed() + Duration::from_secs(2));
+    let still = still.clamp(Duration::from_secs(2), Duration::from_secs(10));
+    let cpu = process.cpu()?;
+    tokio::time::sleep(still).await;
+    let used = (process.cpu()? - cpu) / still.as_secs_f64() * 100.0;
+    verdict.at_most("cpu_percent_when_nothing_moves", used, 0.5);
+    // The slow come, too, while neighbours call.
+    let slow = silent / 2;
+    let begun = Instant::now();
+    let mut slow = crowd(place, slow, &hello[..1]).await?;
+    let (fresh, times) = beside(&process.url("rpcx"), async {
+        let mut worst = Duration::ZERO;
+        for byte in hello[1..].iter().take(5) {
+            let second = Instant::now();
+            for socket in &mut slow {
+                // Some may be closed by now.
+                let _ = socket.write_all(&[*byte]).await;
+            }
+            let since = Instant::now();
+            let fresh = ProofClient::connect(process.url("rpcx")).await?;
+            fresh.mul(Args { a: 6, b: 7 }).await?;
+            worst = worst.max(since.elapsed());
+            tokio::time::sleep(Duration::from_secs(1).saturating_sub(second.elapsed())).await;
+        }
+        Ok(worst)
+    })
+    .await?;
+    verdict.at_most("a_new_client_is_answered_ms", ms(fresh), 100.0);
+    verdict.none("neighbour.failed", times.failed);
+    // All are closed, and by whom it should be.
+    let left = ended(&mut slow, begun + Duration::from_secs(10 + 12)).await;
+    verdict.none("slow_not_closed", left.0);
+    verdict.at_most("slow_closed_s", (left.1 - begun).as_secs_f64(), 22.0);
+    let late = since + opened + limit + Duration::from_secs(12);
+    let left = ended(&mut quiet, late).await;
+    verdict.none("silent_not_closed", left.0);
+    let after = (left.1 - since).as_secs_f64();
+    verdict.at_most("silent_closed_s", after, (opened + limit).as_secs_f64() + 2.0);
+    drop((slow, quiet));
+    settled(process, &client, before.descriptors).await?;
+    let end = State::of(process, &client).await?;
+    verdict.at_most("in_use_after_percent", (end.live / before.live - 1.0) * 100.0, 1.0);
+    verdict.note("in_use_before", before.live);
+    verdict.note("in_use_after", end.live);
+    let descriptors = end.descriptors as f64 / before.descriptors as f64;
+    verdict.at_most("descriptors_after_percent", (descriptors - 1.0) * 100.0, 1.0);
+    let control = control(process, silent, hello.len()).await?;
+    compare(&mut verdict, &times, &control);
+    verdict.none("panics", client.state().await?[1]);
+    Ok(verdict)
+}
+
+/// The neighbour's time while others misbehave, against its time while as many behave.
+pub(super) fn compare(verdict: &mut Verdict, times: &Times, control: &Times) {
+    // Below a few milliseconds this is the scheduler's chance, on a machine of two cores.
+    let limit = (2.0 * control.permille(990)).max(5.0);
+    verdict.at_most("neighbour.p99_ms", times.permille(990), limit);
+    verdict.note("neighbour.control_p99_ms", (control.permille(990) * 1000.0).round() / 1000.0);
+    verdict.note("neighbour.calls", times.calls());
+}
+
+/// As many connections, whose calls come by as many bytes a second.
+async fn control(process: &Process, silent: usize, call_bytes: usize) -> Done<Times> {
+    let call = farcall_it::frames::Frame::call(1, "Proof", "Mul", 3, b"\x82\xa1A\x06\xa1B\x07");
+    let call = call.bytes();
+    let mut all = crowd(process.place(), silent + silent / 2, &call).await?;
+    let each_second = (silent / 2).div_ceil(call_bytes.min(call.len()));
+    let ((), times) = beside(&process.url("rpcx"), async {
+        let mut bytes = vec![0; 1024];
+        for _ in 0..5 {
+            let second = Instant::now();
+            for socket in all.iter_mut().take(each_second) {
+                socket.write_all(&call).await?;
+                let _ = socket.try_read(&mut bytes);
+            }
+            let fresh = ProofClient::connect(process.url("rpcx")).await?;
+            fresh.mul(Args { a: 6, b: 7 }).await?;
+            tokio::time::sleep(Duration::from_secs(1).saturating_sub(second.elapsed())).await;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(times)
+}
+
+/// Waits until all are closed, until then at most: how many are not, and when the last was.
+async fn ended(sockets: &mut [TcpStream], until: Instant) -> (u64, Instant) {
+    let (mut open, mut last) = (0, Instant::now());
+    let mut bytes = [0; 4096];
+    for socket in sockets {
+        let left = until.saturating_duration_since(Instant::now());
+        let closed = async {
+            loop {
+                if socket.readable().await.is_err() {
+                    return;
+                }
+                match socket.try_read(&mut bytes) {
+                    Ok(1..) => {}
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                    Ok(0) | Err(_) => return,
+                }
+            }
+        };
+        match timeout(left.max(Duration::from_millis(1)), closed).await {
+            Ok(()) => last = Instant::now(),
+            Err(_) => open += 1,
+        }
+    }
+    (open, last)
+}
+
+/// Waits until the server has accepted what it should, and is quiet.
+async fn settled(process: &Process, client: &ProofClient, descriptors: usize) -> Done {
+    let until = Instant::now() + Duration::from_secs(15);
+    let mut last = usize::MAX;
+    while Instant::now() < until {
+        let now = process.descriptors()?;
+        if now == last && (descriptors == 0 || now == descriptors) {
+            break;
+        }
+        last = now;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    client.mul(Args { a: 6, b: 7 }).await?;
+    Ok(())
+}
+
+/// A request that is long enough to be said slowly.
+fn long_request() -> Vec<u8> {
+    b"POST /Proof/Mul HTTP/1.1\r\nHost: h\r\nContent-Length: 13\r\n\r\n{\"A\":6,\"B\":7}".to_vec()
+}
+
+/// The first words of a TLS client, as far as they matter: a record that claims 512 bytes.
+pub(super) fn client_hello() -> Done<Vec<u8>> {
+    let mut hello = vec![0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
+    hello.resize(517, 0x5a);
+    Ok(hello)
+}
