@@ -3,7 +3,10 @@
 //! Flags and commands that are promised and not built are tables here, so that each is refused by
 //! name instead of as unknown.
 
-use crate::secure::{ClientFlags, ServerFlags};
+use crate::{
+    secure::{ClientFlags, ServerFlags},
+    several::Several,
+};
 use clap::{
     Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
     value_parser,
@@ -125,6 +128,7 @@ Examples:
   farcall call rpcx+unix://%2Frun%2Ffarcall.sock/Echo/Meta
   farcall call rpcx://127.0.0.1:8972/Echo/Meta --meta tenant=blue -v
   farcall call rpcx://127.0.0.1:8972/Echo/Sleep '{\"Ms\": 5000}' --deadline 200ms
+  farcall call rpcx://127.0.0.1:8972,127.0.0.1:8973/Echo/Meta --fail over --retries 2 -v
   farcall call rpcx://127.0.0.1:8972/Echo/Bytes --codec raw @picture.png > copy.png
   farcall call netrpc://127.0.0.1:8972/My/Method '{\"Id\": {\"$uint\": 6}}'
   farcall call rpcx://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}' --curl
@@ -143,9 +147,9 @@ whose keys are no text. A key that itself begins with $ is written with $$.
 --curl prints the HTTP face of the same call, POST /Service/Method, whatever the protocol of
 TARGET, which may then be http:// or jsonrpc+http:// too.
 
-Not built yet: --proto, --thrift, --select, --fail, --retries.")]
+Not built yet: --proto, --thrift.")]
 pub(crate) struct Call {
-    /// PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method
+    /// PROTOCOL[+TRANSPORT]://HOST:PORT[,HOST:PORT…]/Service/Method
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
     /// The argument: JSON, `-` for standard input, @FILE for a file; `{}` unless given
@@ -166,6 +170,8 @@ pub(crate) struct Call {
     /// Time for everything, connecting included: 500ms, 2s, 1m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) deadline: Duration,
+    #[command(flatten)]
+    pub(crate) several: Several,
     /// Want no answer
     #[arg(long)]
     pub(crate) oneway: bool,
@@ -235,6 +241,8 @@ pub(crate) struct Bench {
     /// Time a call may take
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) deadline: Duration,
+    #[command(flatten)]
+    pub(crate) several: Several,
     /// Threads that call; all cores unless given
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) workers: Option<usize>,
@@ -269,10 +277,8 @@ const COMMANDS_TO_COME: [(&str, &str); 8] = [
 ];
 
 /// Flags that are promised and not built, by command; `=` ends those that take a value.
-const FLAGS_TO_COME: [(&str, &[&str]); 2] = [
-    ("serve", &["registry=", "group=", "weight=", "meta="]),
-    ("call", &["proto=", "thrift=", "select=", "fail=", "retries="]),
-];
+const FLAGS_TO_COME: [(&str, &[&str]); 2] =
+    [("serve", &["registry=", "group=", "weight=", "meta="]), ("call", &["proto=", "thrift="])];
 
 fn command() -> clap::Command {
     let mut command = Cli::command();
@@ -449,7 +455,7 @@ mod tests {
             ("farcall doctor", "`farcall doctor`"),
             ("farcall serve --registry etcd://h:1/base", "`--registry`"),
             ("farcall serve --meta k=v", "`--meta`"),
-            ("farcall call rpcx://h:1/S/M --retries 2", "`--retries`"),
+            ("farcall call rpcx://h:1/S/M --thrift f", "`--thrift`"),
         ] {
             match parse(line.split(' ')) {
                 Err(Refusal::NotBuilt(name)) => assert_eq!(name, want),
