@@ -85,7 +85,8 @@ async fn chain(protocol: &str, run: Run) -> Done<Verdict> {
     for hop in (0..HOPS).rev() {
         let hopper = Hopper { hop, next: next.take(), log: Arc::clone(&log) };
         let running = Running::start(Server::new().add(HopServer::new(hopper))).await;
-        let builder = farcall::ClientBuilder::<HopClient>::new(running.url.replace("rpcx", protocol));
+        let builder =
+            farcall::ClientBuilder::<HopClient>::new(running.url.replace("rpcx", protocol));
         next = Some(builder.connections(TOGETHER).build().await?);
         servers.push(running);
     }
@@ -129,7 +130,8 @@ async fn chain(protocol: &str, run: Run) -> Done<Verdict> {
     verdict.note("late_worst_ms", late.last().copied().unwrap_or(0.0).round());
     let ended = log.ended.lock().expect("no panic");
     let grace = Duration::from_millis(100);
-    let at_work = over.iter().filter(|(id, gone, ..)| ended.get(id).is_some_and(|e| *e > *gone + grace));
+    let at_work =
+        over.iter().filter(|(id, gone, ..)| ended.get(id).is_some_and(|e| *e > *gone + grace));
     verdict.none("at_work_100_ms_later", at_work.count() as u64);
     let (mut grown, mut compared) = (0, 0);
     for left in log.left.lock().expect("no panic").values() {
@@ -152,4 +154,3 @@ async fn chain(protocol: &str, run: Run) -> Done<Verdict> {
     verdict.note("calls", count);
     Ok(verdict)
 }
-

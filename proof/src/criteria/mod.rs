@@ -1,10 +1,14 @@
 //! The criteria: each one function that makes its world, does harm, and says what it measured.
 
 mod bombs;
+mod cuts;
+mod deadlines;
 mod deep;
 mod handshakes;
+mod lost;
 mod mutated;
 mod readers;
+mod restart;
 mod silent;
 mod spent;
 
@@ -55,6 +59,13 @@ macro_rules! criteria {
 }
 
 criteria! {
+    "R1" restart::rolling, "rolling restarts of three servers lose no call";
+    "R2" restart::in_place, "restarts on an inherited socket refuse and reset nobody";
+    "R3" restart::leaving, "told to go, it is gone in time, and what it has received is answered";
+    "R4" lost::killed, "a killed server costs what it had in flight, and no more";
+    "R5" lost::unreachable, "a server that swallows everything is noticed and left";
+    "R6" deadlines::hops, "deadlines hold over three hops";
+    "R7" cuts::everywhere, "connections cut at every byte run nothing twice";
     "S1" bombs::lengths, "claimed lengths take no memory";
     "S2" bombs::unfolding, "what unfolds without end is refused within its limit";
     "S3" deep::nesting, "a million levels are an error";

@@ -1,12 +1,12 @@
 //! R1 to R3: servers that are replaced while they are called, one after the other or on the same
 //! socket, and servers that are told to go while others hold on to them.
 
-use super::{Run, ms};
+use super::{Run, ms, silent::client_hello};
 use crate::{
     Done, PROTOCOLS,
     ledger::{Calls, Executions},
     load::{Load, capacity, permille},
-    peers::{crowd, hear, Heard},
+    peers::{Heard, crowd, hear},
     process::{Process, Start},
     service::ProofClient,
     verdict::Verdict,
@@ -245,21 +245,13 @@ async fn visit(place: String, id: u64, calls: Arc<Calls>, counts: Arc<[AtomicU64
 pub(super) async fn leaving(run: Run) -> Done<Verdict> {
     let mut verdict = Verdict::new();
     let drain = Duration::from_secs(run.seconds(5).max(3));
-    let authority = Authority::new();
-    let pair = authority.pair("server", &["127.0.0.1", "localhost"]);
     for stuck in [false, true] {
         let folder = Folder::new();
-        let start = Start::serve()
-            .on("tcp://127.0.0.1:0")
-            .on("tls://127.0.0.1:0")
-            .tls(&pair)
-            .limit("drain_time", drain.as_millis() as u64)
-            .book(&folder.join("book"));
+        let start =
+            Start::serve().limit("drain_time", drain.as_millis() as u64).book(&folder.join("book"));
         let mut process = start.start()?;
-        let tls = process.addresses[1].trim_start_matches("tls://").to_owned();
         let calls: Arc<Calls> = Arc::default();
         let silent = crowd(process.place(), 20, b"").await?;
-        let shaking = crowd(&tls, 20, b"\x16\x03\x01").await?;
         let begun = crowd(process.place(), 20, b"POST /Proof/Run HTTP/1.1\r\nHo").await?;
         let idle = ProofClient::connect(process.url("rpcx")).await?;
         idle.state().await?;
@@ -306,8 +298,33 @@ pub(super) async fn leaving(run: Run) -> Done<Verdict> {
         let lost = settled.failed_others + settled.failed_idempotent;
         part.none("finished_calls_lost", lost - u64::from(stuck));
         verdict.add(if stuck { "stuck" } else { "calm" }, part);
-        drop((silent, shaking, begun, idle, flooded));
+        drop((silent, begun, idle, flooded));
     }
+    verdict.add("tls", leaving_handshakes(drain).await?);
+    Ok(verdict)
+}
+
+/// The same where connections are in the middle of shaking hands.
+async fn leaving_handshakes(drain: Duration) -> Done<Verdict> {
+    let mut verdict = Verdict::new();
+    let authority = Authority::new();
+    let pair = authority.pair("server", &["127.0.0.1", "localhost"]);
+    let start = Start::serve().on("tls://127.0.0.1:0").tls(&pair);
+    let mut process = start.limit("drain_time", drain.as_millis() as u64).start()?;
+    let silent = crowd(process.place(), 20, b"").await?;
+    let shaking = crowd(process.place(), 20, &client_hello()?[..100]).await?;
+    let url = format!("{}{}", process.url("rpcx+tls"), authority.option());
+    let idle = ProofClient::connect(&url).await?;
+    idle.state().await?;
+    let running = idle.sleep(1, 500).start();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let since = Instant::now();
+    process.signal("TERM")?;
+    let limit = drain + Duration::from_secs(1);
+    let gone = wait(&mut process, limit + Duration::from_secs(20)).await?;
+    verdict.at_most("gone_ms", gone.map_or(f64::MAX, |_| ms(since.elapsed())), ms(limit));
+    verdict.none("finished_calls_lost", u64::from(running.await.is_err()));
+    drop((silent, shaking));
     Ok(verdict)
 }
 
@@ -318,7 +335,9 @@ async fn unread(place: &str, calls: &Calls) -> Done<Vec<(TcpStream, Vec<u64>)>> 
         let mut socket = TcpStream::connect(place).await?;
         let ids: Vec<u64> = (0..100).map(|_| calls.begin(false)).collect();
         let line = |id: &u64| {
-            format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"Proof.Run\",\"params\":[{id}]}}\n")
+            format!(
+                "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"Proof.Run\",\"params\":[{id}]}}\n"
+            )
         };
         let text: String = ids.iter().map(line).collect();
         socket.write_all(text.as_bytes()).await?;

@@ -44,33 +44,32 @@ pub(super) async fn crowds(run: Run) -> Done<Verdict> {
     let silent = most(run.share(10_000).max(1_000));
     verdict.note("silent", silent);
     verdict.note("slow", silent / 2);
+    let millis = silence.as_millis() as u64;
+    let process = warm(&Start::serve().limit("silence", millis)).await?;
+    let url = process.url("rpcx");
+    verdict.add("plain", one(&process, &url, false, silent, silence).await?);
     let authority = Authority::new();
     let pair = authority.pair("server", &["127.0.0.1", "localhost"]);
-    let start = Start::serve()
-        .on("tcp://127.0.0.1:0")
-        .on("tls://127.0.0.1:0")
-        .tls(&pair)
-        .limit("silence", silence.as_millis() as u64);
-    for secured in [false, true] {
-        let name = if secured { "tls" } else { "plain" };
-        let process = warm(&start).await?;
-        let place = process.addresses[usize::from(secured)].clone();
-        let place = place.split_once("://").map_or("", |(_, place)| place);
-        let part = one(&process, place, secured, silent, silence).await?;
-        verdict.add(name, part);
+    let start = Start::serve().on("tls://127.0.0.1:0").tls(&pair);
+    let process = start.limit("silence", millis).start()?;
+    let url = format!("{}{}", process.url("rpcx+tls"), authority.option());
+    for _ in 0..50 {
+        ProofClient::connect(&url).await?.mul(Args { a: 6, b: 7 }).await?;
     }
+    verdict.add("tls", one(&process, &url, true, silent, silence).await?);
     Ok(verdict)
 }
 
 async fn one(
     process: &Process,
-    place: &str,
+    url: &str,
     secured: bool,
     silent: usize,
     silence: Duration,
 ) -> Done<Verdict> {
     let mut verdict = Verdict::new();
-    let client = ProofClient::connect(process.url("rpcx")).await?;
+    let place = process.place();
+    let client = ProofClient::connect(url).await?;
     // Each worker has buffers of its own, which it keeps: the first crowd makes them.
     let hello = if secured { client_hello()? } else { long_request() };
     drop(crowd(place, 500, &hello[..10]).await?);
@@ -96,7 +95,7 @@ async fn one(
     let slow = silent / 2;
     let begun = Instant::now();
     let mut slow = crowd(place, slow, &hello[..1]).await?;
-    let (fresh, times) = beside(&process.url("rpcx"), async {
+    let (fresh, times) = beside(url, async {
         let mut worst = Duration::ZERO;
         for byte in hello[1..].iter().take(5) {
             let second = Instant::now();
@@ -105,7 +104,7 @@ async fn one(
                 let _ = socket.write_all(&[*byte]).await;
             }
             let since = Instant::now();
-            let fresh = ProofClient::connect(process.url("rpcx")).await?;
+            let fresh = ProofClient::connect(url).await?;
             fresh.mul(Args { a: 6, b: 7 }).await?;
             worst = worst.max(since.elapsed());
             tokio::time::sleep(Duration::from_secs(1).saturating_sub(second.elapsed())).await;
@@ -132,7 +131,7 @@ async fn one(
     verdict.note("in_use_after", end.live);
     let descriptors = end.descriptors as f64 / before.descriptors as f64;
     verdict.at_most("descriptors_after_percent", (descriptors - 1.0) * 100.0, 1.0);
-    let control = control(process, silent, hello.len()).await?;
+    let control = control(process, url, secured, silent, hello.len()).await?;
     compare(&mut verdict, &times, &control);
     verdict.none("panics", client.state().await?[1]);
     Ok(verdict)
@@ -148,12 +147,32 @@ pub(super) fn compare(verdict: &mut Verdict, times: &Times, control: &Times) {
 }
 
 /// As many connections, whose calls come by as many bytes a second.
-async fn control(process: &Process, silent: usize, call_bytes: usize) -> Done<Times> {
+async fn control(
+    process: &Process,
+    url: &str,
+    secured: bool,
+    silent: usize,
+    call_bytes: usize,
+) -> Done<Times> {
+    if secured {
+        // Handshakes of so many would be most of the work: a tenth of them stands for all.
+        let mut friends = Vec::new();
+        for _ in 0..silent / 10 {
+            friends.push(ProofClient::connect(url).await?);
+        }
+        let idle = tokio::time::sleep(Duration::from_secs(5));
+        let ((), times) = beside(url, async {
+            idle.await;
+            Ok(())
+        })
+        .await?;
+        return Ok(times);
+    }
     let call = farcall_it::frames::Frame::call(1, "Proof", "Mul", 3, b"\x82\xa1A\x06\xa1B\x07");
     let call = call.bytes();
     let mut all = crowd(process.place(), silent + silent / 2, &call).await?;
     let each_second = (silent / 2).div_ceil(call_bytes.min(call.len()));
-    let ((), times) = beside(&process.url("rpcx"), async {
+    let ((), times) = beside(url, async {
         let mut bytes = vec![0; 1024];
         for _ in 0..5 {
             let second = Instant::now();
@@ -161,7 +180,7 @@ async fn control(process: &Process, silent: usize, call_bytes: usize) -> Done<Ti
                 socket.write_all(&call).await?;
                 let _ = socket.try_read(&mut bytes);
             }
-            let fresh = ProofClient::connect(process.url("rpcx")).await?;
+            let fresh = ProofClient::connect(url).await?;
             fresh.mul(Args { a: 6, b: 7 }).await?;
             tokio::time::sleep(Duration::from_secs(1).saturating_sub(second.elapsed())).await;
         }
