@@ -169,6 +169,8 @@ impl Line {
                 let _ = to.shutdown().await;
                 return Ok(());
             }
+            // What is swallowed counts, too: somebody still sends it.
+            count.fetch_add(read as u64, Ordering::Relaxed);
             let mut bytes = &piece[..read];
             // Holes may open and close while bytes wait here: they are lost, as packets are not.
             let fault = *self.fault.borrow();
@@ -197,7 +199,6 @@ impl Line {
             bytes = &bytes[..bytes.len().min(most.saturating_sub(sent))];
             to.write_all(bytes).await?;
             sent += bytes.len();
-            count.fetch_add(read as u64, Ordering::Relaxed);
             if cut {
                 // What was passed on arrives before the end does.
                 tokio::time::sleep(Duration::from_millis(2)).await;

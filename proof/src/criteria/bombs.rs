@@ -22,6 +22,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    task::JoinSet,
 };
 
 const MIB: usize = 1 << 20;
@@ -33,14 +34,31 @@ pub(super) async fn warm(start: &Start) -> Done<Process> {
     let process = start.start()?;
     for protocol in PROTOCOLS {
         let client = ProofClient::connect(process.url(protocol)).await?;
-        for _ in 0..20 {
-            client.mul(Args { a: 6, b: 7 }).await?;
-        }
+        client.mul(Args { a: 6, b: 7 }).await?;
         client.count(vec![0; 100_000].into()).await?;
         client.client().close().await?;
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    busy(&process.url("rpcx")).await?;
     Ok(process)
+}
+
+/// Calls by many at once, so that every worker of the server has made the buffers that it keeps.
+pub(super) async fn busy(url: &str) -> Done {
+    let mut callers = JoinSet::new();
+    for _ in 0..16 {
+        let client = ProofClient::connect(url).await?;
+        callers.spawn(async move {
+            for _ in 0..200 {
+                client.mul(Args { a: 6, b: 7 }).await?;
+            }
+            client.client().close().await
+        });
+    }
+    while let Some(done) = callers.join_next().await {
+        done??;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    Ok(())
 }
 
 /// The messages of a gob stream: where each begins, and where its content does.

@@ -11,7 +11,7 @@ use crate::{
     proxy::{Fault, Proxy},
     verdict::Verdict,
 };
-use farcall::{ClientBuilder, Fail};
+use farcall::{ClientBuilder, Fail, Limits};
 use std::time::{Duration, Instant};
 
 /// R4.
@@ -79,7 +79,14 @@ async fn hole(protocol: &str, run: Run) -> Done<Verdict> {
     }
     let places: Vec<_> = proxies.iter().map(|proxy| proxy.place.clone()).collect();
     let url = format!("{protocol}://{}", places.join(","));
-    let builder = ClientBuilder::new(url).fail(Fail::Over { retries: 3 }).deadline(DEADLINE);
+    // Whoever wants to know within five seconds asks that often; heartbeats are rpcx's alone.
+    let limits = Limits {
+        call_time: Some(DEADLINE),
+        ping_every: Duration::from_secs(2),
+        ping_time: Duration::from_secs(2),
+        ..Limits::default()
+    };
+    let builder = ClientBuilder::new(url).fail(Fail::Over { retries: 3 }).limits(limits);
     let client = builder.build().await?;
     let load = load(&client, &fleet.calls, &mut verdict).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
