@@ -142,8 +142,9 @@ impl Line {
         let done = {
             let there = self.pass(&mut near_in, &mut far_out, true);
             let back = self.pass(&mut far_in, &mut near_out, false);
+            let both = async { tokio::try_join!(there, back) };
             tokio::select! {
-                cut = async { tokio::join!(there, back) } => matches!(cut, (Err(_), _) | (_, Err(_))),
+                cut = both => cut.is_err(),
                 _ = told.wait_for(|fault| *fault == Fault::Reset) => true,
             }
         };

@@ -214,9 +214,10 @@ impl Visitors {
 async fn visit(place: String, id: u64, calls: Arc<Calls>, counts: Arc<[AtomicU64; 4]>) {
     let count = |which: usize| counts[which].fetch_add(1, Ordering::Relaxed);
     let body = id.to_string();
+    let length = body.len();
     let request = format!(
-        "POST /Proof/Run HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
+        "POST /Proof/Run HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
     );
     count(0);
     let unsent = || Err(farcall::Status::unavailable("a visitor was not served"));
