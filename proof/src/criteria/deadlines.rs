@@ -36,6 +36,9 @@ struct Log {
     without: AtomicU64,
 }
 
+/// A call that is over: its number, when that was, its deadline, and how long it took.
+type Over = (u64, Instant, Duration, Duration);
+
 struct Hopper {
     hop: usize,
     next: Option<HopClient>,
@@ -99,7 +102,7 @@ async fn chain(protocol: &str, run: Run) -> Done<Verdict> {
     let count = run.seconds.map_or(100_000, |seconds| (seconds * 200).min(100_000));
     let dice = Mutex::new(Dice(run.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1));
     let room = Arc::new(Semaphore::new(together(protocol)));
-    let over: Arc<Mutex<Vec<(u64, Instant, Duration, Duration)>>> = Arc::default();
+    let over: Arc<Mutex<Vec<Over>>> = Arc::default();
     let (mut calls, answered) = (JoinSet::new(), Arc::new(AtomicU64::new(0)));
     let odd = Arc::new(Mutex::new(Vec::new()));
     for id in 0..count {
