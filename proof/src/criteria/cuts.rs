@@ -9,7 +9,8 @@ use crate::{
     service::ProofClient,
     verdict::Verdict,
 };
-use farcall::{ClientBuilder, Fail};
+use farcall::{ClientBuilder, Fail, Limits};
+use std::time::Duration;
 
 /// R7.
 pub(super) async fn everywhere(run: Run) -> Done<Verdict> {
@@ -26,7 +27,10 @@ async fn cuts(protocol: &str, run: Run) -> Done<Verdict> {
     let proxy = Proxy::before(&fleet.places[0], run.seed).await?;
     let client = || async {
         let builder = ClientBuilder::<ProofClient>::new(proxy.url(protocol));
-        builder.fail(Fail::Try { retries: 2 }).build().await
+        // Thousands of connections are cut: pauses would be most of the time.
+        let reconnect = (Duration::from_millis(1), Duration::from_millis(5));
+        let limits = Limits { reconnect, ..Limits::default() };
+        builder.limits(limits).fail(Fail::Try { retries: 2 }).build().await
     };
     // How long they are.
     let whole = client().await?;
