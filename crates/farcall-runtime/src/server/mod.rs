@@ -5,14 +5,15 @@ mod alias;
 mod allow;
 mod auth;
 mod bound;
-mod compressors;
 mod conns;
+mod cores;
 mod cx;
 mod drain;
 mod fallback;
 mod func;
 mod gate;
 mod inherit;
+mod known;
 mod method;
 mod plugin;
 mod push;
@@ -26,18 +27,18 @@ mod web;
 pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
 pub use bound::{Bound, Memory};
-pub(crate) use compressors::Asked as AskedCompressors;
 pub use cx::Cx;
-pub(crate) use cx::{ConnInfo, More};
+pub(crate) use cx::{Back, ConnInfo, More};
 pub use drain::ShutdownHandle;
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
 pub use inherit::inherits;
-pub(crate) use method::Running;
+pub(crate) use known::Asked;
 pub use method::{MethodInfo, Methods, Service, block_on};
+pub(crate) use method::{Ran, Running};
 pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
 pub use push::{Notice, Pusher};
 pub(crate) use reply::{Reply, Rules, write_failure};
-pub(crate) use router::Seen;
+pub(crate) use router::{Entry, Seen};
 pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 #[cfg(feature = "tower")]
 pub use web::{ByTower, HttpBody, HttpService};
@@ -50,10 +51,10 @@ use crate::{
 };
 use conns::{Conns, Refused};
 use farcall_core::{Cors, Limits, Status};
-use farcall_wire::{Compressors, Protocol, sniff::Spoken};
+use farcall_wire::{Known, Protocol, sniff::Spoken};
 use gate::Gate;
 use push::Outbox;
-use router::{Entry, Router};
+use router::Router;
 use std::{
     fmt,
     sync::{
@@ -82,8 +83,10 @@ pub struct Server {
     web: Web,
     aliases: Vec<alias::Alias>,
     fallback: Option<Entry>,
-    compressors: compressors::Asked,
+    known: Asked,
     tcp: Tcp,
+    /// Threads of its own; 0: none.
+    cores: usize,
     #[cfg(feature = "tls")]
     tls: Option<net::tls::Tls>,
 }
@@ -314,6 +317,8 @@ impl Server {
         let secret = self.gate.secret();
         let mut router = Router::new(entries, pages, paths, self.listed, secret)?;
         alias::add(self.aliases, &mut router)?;
+        let known = self.known.known()?;
+        (router.known, router.bounds) = (known.clone(), limits.bounds());
         if let Some(fallback) = self.fallback {
             router.fall_back_to(fallback);
         }
@@ -321,6 +326,7 @@ impl Server {
         let tls = self.tls.map(net::tls::Tls::handle).transpose()?;
         let shared = Arc::new(Shared {
             tcp: self.tcp,
+            cores: self.cores,
             #[cfg(feature = "tls")]
             tls,
             router: Arc::new(router),
@@ -329,7 +335,7 @@ impl Server {
             rules,
             spoken,
             given,
-            known: self.compressors.known()?,
+            known,
             guarded: self.gate.minds_calls(),
             gate: Arc::new(self.gate),
             spawn: self.spawn,
@@ -363,7 +369,7 @@ pub(crate) struct Shared {
     /// Protocols that are not built in; every listener speaks them.
     pub(crate) given: Vec<&'static dyn Protocol>,
     /// Compressions that are not built in, if there are any.
-    pub(crate) known: Option<Arc<Compressors>>,
+    pub(crate) known: Option<Arc<Known>>,
     pub(crate) gate: Arc<Gate>,
     /// The gate wants to see calls.
     pub(crate) guarded: bool,
@@ -371,6 +377,8 @@ pub(crate) struct Shared {
     /// Calls of each method are counted.
     pub(crate) counted: bool,
     tcp: Tcp,
+    /// Threads of its own; 0: none.
+    cores: usize,
     #[cfg(feature = "tls")]
     tls: Option<net::tls::TlsHandle>,
     /// Handlers that are away from their connections.
@@ -415,9 +423,12 @@ impl Shared {
         }
     }
 
-    /// A handler held its worker too long.
+    /// A handler held its worker for so long: whether that is too long.
     #[cold]
-    pub(crate) fn held(&self, entry: &Entry, held: Duration) {
+    pub(crate) fn look_at_hold(&self, entry: &Entry, held: Duration) {
+        if held <= self.limits.hold_time {
+            return;
+        }
         let count = self.held.fetch_add(1, Ordering::Relaxed) + 1;
         tracing::warn!(
             service = entry.service,

@@ -26,16 +26,15 @@ mod meta;
 mod push;
 
 use crate::{
-    CallHead, Compressors, Control, Event, Fed, Head, Mark, Out, OverHttp, Protocol, Reply,
-    ReplyHead, Side, Sniff, Tunnel, Unknown, Wire,
+    CallHead, Codec, Compressors, Control, Event, Fed, Head, Known, Mark, Out, OverHttp, Protocol,
+    Reply, ReplyHead, Side, Sniff, Tunnel, Unknown, Wire,
     compress::{self, Unfold},
 };
 use bytes::{Buf, Bytes, BytesMut};
 use farcall_core::{Body, Call, Compress, Format, Found, LEAVING, Limits, Meta, Routes, Str};
 use header::Header;
-use memo::Memo;
-
-use std::sync::Arc;
+use memo::{Memo, Said};
+use std::{sync::Arc, time::Duration};
 
 pub use broken::Broken;
 pub(crate) use elsewhere::{compression, format, metadata, unknown};
@@ -98,24 +97,26 @@ impl Protocol for Rpcx {
             name_bytes: limits.name_bytes,
             meta_bytes: limits.meta_bytes,
             memo: Memo::default(),
+            said: Said::default(),
             pushed: 0,
             known: None,
         })
     }
 }
 
-/// One end of a connection. Frames stand alone, so there is no state but the bounds, and what was
-/// made of the last call's names.
+/// One end of a connection. Frames stand alone, so there is no state but the bounds, what was made
+/// of the last call's names, and how the last frame was written.
 struct Frames {
     side: Side,
     message_bytes: usize,
     name_bytes: usize,
     meta_bytes: usize,
     memo: Memo,
+    said: Said,
     /// How many messages were pushed: their numbers.
     pushed: u64,
-    /// Compressions that are not built in.
-    known: Option<Arc<Compressors>>,
+    /// What is not built in.
+    known: Option<Arc<Known>>,
 }
 
 impl Wire for Frames {
@@ -152,7 +153,7 @@ impl Wire for Frames {
     fn end(&mut self, mark: Mark, out: &mut Out) {
         let tail = out.tail();
         if tail.len() - mark.body > COMPRESS_ABOVE && mark.compress != Compress::None {
-            fold(&mark, tail, self.known.as_deref());
+            fold(&mark, tail, self.known.as_deref().map(|known| &known.compressors));
         }
         let total = tail.len() - mark.frame - header::LEN;
         assert!(total <= u32::MAX as usize, "a frame of rpcx cannot hold {total} bytes");
@@ -165,13 +166,17 @@ impl Wire for Frames {
         out.tail().truncate(mark.frame);
     }
 
-    fn know(&mut self, compressors: &Arc<Compressors>) {
-        self.known = Some(Arc::clone(compressors));
+    fn know(&mut self, known: &Arc<Known>) {
+        self.known = Some(Arc::clone(known));
+    }
+
+    fn codec(&self, format: Format) -> Option<&dyn Codec> {
+        self.known.as_ref()?.codec(format)
     }
 
     fn unfold(&self, compress: Compress, body: Bytes, limit: usize) -> Result<Bytes, Unfold> {
         match &self.known {
-            Some(known) => known.unfold(compress, &body, limit),
+            Some(known) => known.compressors.unfold(compress, &body, limit),
             None => Err(Unfold::Unknown(compress)),
         }
     }
@@ -342,17 +347,14 @@ impl Frames {
     }
 
     #[inline(always)]
-    fn begin_call(&self, head: &CallHead<'_>, out: &mut Out) -> Mark {
+    fn begin_call(&mut self, head: &CallHead<'_>, out: &mut Out) -> Mark {
         let oneway = if head.oneway { header::ONEWAY } else { 0 };
         let word = header::WORD | oneway | header::format_bits(head.format);
         let (seq, names) = (head.seq, [head.service, head.method]);
         let tail = out.tail();
-        let (frame, body) = match head.timeout {
-            None => write(tail, word, seq, names, head.meta, None),
-            Some(time) => {
-                let ms = meta::Decimal::ms(time);
-                write(tail, word, seq, names, head.meta, Some((meta::TIMEOUT, ms.as_bytes())))
-            }
+        let (frame, body) = match head.meta.is_empty() {
+            true => self.said.write(tail, word, seq, names, head.timeout),
+            false => write_call(tail, word, seq, names, head.meta, head.timeout),
         };
         Mark { frame, body, compress: head.compress }
     }
@@ -377,6 +379,21 @@ impl Frames {
         };
         Mark { frame, body, compress: head.ticket.compress }
     }
+}
+
+/// Appends a call up to its body.
+#[inline(never)]
+fn write_call(
+    tail: &mut Vec<u8>,
+    word: u32,
+    seq: u64,
+    names: [&str; 2],
+    pairs: &[(String, String)],
+    timeout: Option<Duration>,
+) -> (usize, usize) {
+    let Some(time) = timeout else { return write(tail, word, seq, names, pairs, None) };
+    let ms = meta::Decimal::ms(time);
+    write(tail, word, seq, names, pairs, Some((meta::TIMEOUT, ms.as_bytes())))
 }
 
 /// The number of a goodbye: no client has such a call.
