@@ -162,9 +162,9 @@ fn without_descriptors_the_silent_give_way() {
     let silent: Vec<_> = (0..100).map(connect).collect();
     // It is served although all of them are there, and who has spoken is not cut.
     settled(&served.address);
-    assert!(all_of(busy).starts_with("HTTP/1.1 200"));
     drop(silent);
     signal(&served.child, "-TERM");
+    assert!(all_of(busy).starts_with("HTTP/1.1 200"));
     assert_eq!(ended(&mut served.child), Some(0));
     let mut said = String::new();
     let err = served.child.stderr.take();
