@@ -76,8 +76,8 @@ pub mod json;
 pub mod protocol;
 
 pub use farcall_core::{
-    Bounds, Code, Compress, Cors, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
-    Status, Str, Take, Timestamp, TypedFault, Value, Why,
+    Bounds, Code, Complex, Compress, Cors, Fault, Format, Limits, Marshal, Marshaled, Marshaler,
+    Message, Meta, Origin, Put, Result, Sent, Status, Str, Take, Timestamp, TypedFault, Value, Why,
 };
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
