@@ -107,8 +107,8 @@ async fn claims(length: u32) -> Done<Vec<(&'static str, Vec<u8>)>> {
 pub(super) async fn lengths(_: Run) -> Done<Verdict> {
     let mut verdict = Verdict::new();
     let count = 200;
-    // A message that has begun keeps the buffer that it was read into, 64 KiB, and then there is the
-    // connection.
+    // A message that has begun keeps the buffer that it was read into, 64 KiB, and then there is
+    // the connection.
     let most = 64.0 + 8.0;
     let process = warm(&Start::serve()).await?;
     let unfinished = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"Proof.Count\",\"params\":[\"";
