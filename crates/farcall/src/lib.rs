@@ -82,11 +82,12 @@ pub use farcall_core::{
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallLog, CallMeta, Client, ClientBuilder, Cx,
-    Deciding, Deny, Fail, Happening, HttpRequest, HttpResponse, Identity, Inbound, IntoPage,
-    Listen, LoggedCall, Memory, MethodInfo, Methods, Metrics, Moments, Notice, Oneway, Outbound,
-    Outcome, Over, Page, Peer, Plugin, Push, Pusher, Pushes, Rate, RateLimit, Select, Served,
-    Server, Service, ServiceClient, ShutdownHandle, Started, StreamCall, Target, Tcp, TlsOptions,
-    Token, TraceContext, TracedCall, Upload, Verdict, inherits, stream,
+    Deciding, Deny, Download, Fail, Files, Happening, HttpRequest, HttpResponse, Identity, Inbound,
+    IntoPage, Listen, LoggedCall, Memory, MethodInfo, Methods, Metrics, Moments, Notice, Oneway,
+    Outbound, Outcome, Over, Page, Peer, Plugin, Push, Pusher, Pushes, Rate, RateLimit, Select,
+    Served, Server, Service, ServiceClient, ShutdownHandle, Side, SideCall, Started, StreamCall,
+    Target, Tcp, TlsOptions, Token, TraceContext, TracedCall, Transfer, Upload, Verdict, inherits,
+    stream,
 };
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};

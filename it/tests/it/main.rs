@@ -21,6 +21,7 @@ mod own;
 mod push;
 mod rpcx;
 mod server;
+mod side;
 mod streams;
 mod stress;
 mod tls;
