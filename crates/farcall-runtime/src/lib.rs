@@ -9,6 +9,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod address;
+mod answer;
 pub mod client;
 mod clock;
 mod conn;
@@ -19,17 +20,18 @@ pub mod stream;
 mod target;
 
 pub use address::TlsOptions;
+pub use answer::Answer;
 pub use client::{
-    Call, CallMeta, Client, ClientBuilder, Fail, Oneway, Over, Push, Pushes, Select, ServiceClient,
-    Started, StreamCall, Upload,
+    Call, CallMeta, Client, ClientBuilder, ClientCall, ClientPlugin, Fail, Oneway, Outgoing, Over,
+    Push, Pushes, Select, ServiceClient, Started, StreamCall, Upload,
 };
 #[cfg(feature = "tls")]
 pub use net::tls::{ClientTls, Tls, TlsHandle};
 pub use net::{Identity, Peer, Tcp};
 pub use server::{
-    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, HttpRequest, HttpResponse, IntoPage, Memory,
-    MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin, Pusher, Server, Service,
-    ShutdownHandle, Token, Verdict, block_on, inherits,
+    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, HttpRequest, HttpResponse, Incoming,
+    IntoPage, Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin, Pusher, Server,
+    Service, ShutdownHandle, Token, Verdict, block_on, inherits,
 };
 #[cfg(feature = "tower")]
 pub use server::{HttpBody, HttpService};

@@ -13,6 +13,7 @@ mod fallback;
 mod func;
 mod gate;
 mod inherit;
+mod intercept;
 mod method;
 mod plugin;
 mod push;
@@ -32,6 +33,8 @@ pub(crate) use cx::{ConnInfo, More};
 pub use drain::ShutdownHandle;
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
 pub use inherit::inherits;
+pub use intercept::Incoming;
+pub(crate) use intercept::{Intercepted, Setting};
 pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
 pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
@@ -43,6 +46,7 @@ pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 pub use web::{ByTower, HttpBody, HttpService};
 
 use crate::{
+    answer::Around,
     conn::{Close, Late},
     limits::sane,
     net::{self, Stream, Tcp},
@@ -78,6 +82,7 @@ pub struct Server {
     spawn: bool,
     listed: bool,
     gate: Gate,
+    around: Vec<Around<Incoming>>,
     counted: bool,
     web: Web,
     aliases: Vec<alias::Alias>,
@@ -306,6 +311,7 @@ impl Server {
             message_bytes: limits.message_bytes,
             meta_bytes: limits.meta_bytes,
             spare: limits.stream_bytes / 4,
+            as_they_are: false,
         };
         let (about, mut entries) = (self.web.server(), self.entries);
         let methods = entries.len();
@@ -330,7 +336,8 @@ impl Server {
             spoken,
             given,
             known: self.compressors.known()?,
-            guarded: self.gate.minds_calls(),
+            guarded: self.gate.minds_calls() || !self.around.is_empty(),
+            around: Arc::new(self.around),
             gate: Arc::new(self.gate),
             spawn: self.spawn,
             counted: self.counted,
@@ -365,8 +372,10 @@ pub(crate) struct Shared {
     /// Compressions that are not built in, if there are any.
     pub(crate) known: Option<Arc<Compressors>>,
     pub(crate) gate: Arc<Gate>,
-    /// The gate wants to see calls.
+    /// The gate wants to see calls, or there are interceptors.
     pub(crate) guarded: bool,
+    /// Interceptors.
+    pub(crate) around: Arc<Vec<Around<Incoming>>>,
     pub(crate) spawn: bool,
     /// Calls of each method are counted.
     pub(crate) counted: bool,

@@ -20,6 +20,10 @@ impl Moments {
     pub const CALL: Moments = Moments(4);
     /// [`Plugin::on_reply`]
     pub const REPLY: Moments = Moments(8);
+    /// [`ClientPlugin::on_retry`](crate::ClientPlugin::on_retry), on clients only.
+    pub const RETRY: Moments = Moments(16);
+    /// [`ClientPlugin::on_miss`](crate::ClientPlugin::on_miss), on clients only.
+    pub const MISS: Moments = Moments(32);
 
     /// Whether any of these is among them.
     #[inline]
