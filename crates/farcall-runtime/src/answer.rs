@@ -1,8 +1,8 @@
 //! How an intercepted call ended, on either side: what an interceptor gets back and gives on.
 
 use bytes::Bytes;
-use farcall_core::{Body, Bounds, Compress, Format, Meta, Shape, Status, Take};
-use farcall_wire::{Compressors, compress, format};
+use farcall_core::{Body, Bounds, Compress, Fault, Format, Meta, Put, Shape, Status, Take};
+use farcall_wire::{Codec, Known, compress, format};
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 /// How an intercepted call ended. A [`Status`] becomes one by `into()`.
@@ -39,7 +39,7 @@ pub(crate) struct Encoded {
 pub(crate) struct Reading {
     pub(crate) bounds: Bounds,
     pub(crate) unfolded_bytes: usize,
-    pub(crate) known: Option<Arc<Compressors>>,
+    pub(crate) known: Option<Arc<Known>>,
 }
 
 /// An interceptor's future.
@@ -114,10 +114,27 @@ impl Reading {
     /// Unfolds a body.
     pub(crate) fn plain(&self, compress: Compress, bytes: &Bytes) -> Result<Bytes, Status> {
         let plain = match (compress, &self.known) {
-            (Compress::Other(_), Some(known)) => known.unfold(compress, bytes, self.unfolded_bytes),
+            (Compress::Other(_), Some(known)) => {
+                known.compressors.unfold(compress, bytes, self.unfolded_bytes)
+            }
             _ => compress::unfold(compress, bytes.clone(), self.unfolded_bytes),
         };
         plain.map_err(|e| Status::invalid_argument(e.to_string()))
+    }
+
+    /// The codec of a format that is not built in.
+    pub(crate) fn codec(&self, format: Format) -> Option<&dyn Codec> {
+        self.known.as_ref()?.codec(format)
+    }
+
+    /// Writes a body.
+    pub(crate) fn encode<T: Put>(&self, format: Format, value: &T) -> Result<Bytes, Fault> {
+        let mut out = Vec::new();
+        match self.codec(format) {
+            Some(codec) => codec.put(value, self.bounds, &mut out),
+            None => format::encode(format, value, self.bounds, &mut out),
+        }?;
+        Ok(out.into())
     }
 
     /// Unfolds and decodes a body.
@@ -128,7 +145,11 @@ impl Reading {
         body: &Body,
     ) -> Result<T, Status> {
         let bytes = self.plain(compress, &body.bytes)?;
-        format::decode(format, &bytes, body.lent.as_ref(), self.bounds).map_err(|fault| {
+        let read = match self.codec(format) {
+            Some(codec) => codec.take(&bytes, self.bounds),
+            None => format::decode(format, &bytes, body.lent.as_ref(), self.bounds),
+        };
+        read.map_err(|fault| {
             Status::invalid_argument(format!("the {format} body cannot be read: {fault}"))
         })
     }

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     net::{Settings, Tcp},
-    server::AskedCompressors,
+    server::Asked,
     target::Target,
 };
 use farcall_core::{Compress, Format, Limits, Status};
@@ -21,7 +21,7 @@ pub struct ClientBuilder<C> {
     pub(super) compress: Compress,
     pub(super) token: Option<String>,
     pub(super) connections: Option<usize>,
-    pub(crate) compressors: AskedCompressors,
+    pub(crate) known: Asked,
     pub(super) addresses: Option<Vec<String>>,
     pub(super) select: Select,
     pub(super) fail: Fail,
@@ -40,7 +40,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             compress: Compress::None,
             token: None,
             connections: None,
-            compressors: AskedCompressors::default(),
+            known: Asked::default(),
             addresses: None,
             select: Select::default(),
             fail: Fail::default(),
@@ -127,7 +127,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
 
     fn finish(self, handle: Handle) -> Result<Client, Status> {
         let client = Client::new(handle);
-        client.link().joins.inbox.know(self.compressors.known()?);
+        client.link().joins.inbox.know(self.known.known()?);
         let format = self.format.unwrap_or(client.defaults.format);
         let client = client.format(format).compress(self.compress).fail(self.fail);
         Ok(match self.token {

@@ -18,9 +18,8 @@ use crate::{
     server::{Deciding, Moments, Outcome, Verdict},
     stream::Keep,
 };
-use bytes::Bytes;
 use farcall_core::{Put, Status, Streams};
-use farcall_wire::{Reply, format};
+use farcall_wire::Reply;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -197,14 +196,12 @@ impl Hooked {
         let argument = if self.ending.call.streams.inbound {
             None
         } else {
-            let (format, mut out) = (raw.encoding(shown(self.ending.call.format)), Vec::new());
-            format::encode(format, &raw.request, raw.client.link().bounds, &mut out).map_err(
-                |fault| {
-                    let text = format!("the {format} argument cannot be written: {fault}");
-                    Status::invalid_argument(text)
-                },
-            )?;
-            Some(Bytes::from(out))
+            let format = raw.encoding(shown(self.ending.call.format));
+            let body = reading(raw.client.link()).encode(format, &raw.request);
+            Some(body.map_err(|fault| {
+                let text = format!("the {format} argument cannot be written: {fault}");
+                Status::invalid_argument(text)
+            })?)
         };
         let (call, cell) = call.carrying(argument);
         self.step = Step::Around { future: Box::pin(call.run()), cell, running: false };

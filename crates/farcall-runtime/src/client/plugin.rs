@@ -7,7 +7,6 @@ use crate::{
 };
 use bytes::Bytes;
 use farcall_core::{Body, Compress, Format, Meta, Put, Status, Streams, Take};
-use farcall_wire::format;
 use std::{
     fmt,
     future::{Future, poll_fn},
@@ -217,11 +216,12 @@ impl Outgoing {
             return Status::internal("a stream was answered with one result").into();
         }
         let (format, reading) = (shown(self.call.format), self.reading);
-        let mut body = Vec::new();
-        if let Err(fault) = format::encode(format, value, reading.bounds, &mut body) {
-            return Status::internal(format!("the answer cannot be written: {fault}")).into();
-        }
-        let body = Body::from(Bytes::from(body));
+        let body = match reading.encode(format, value) {
+            Ok(body) => Body::from(body),
+            Err(fault) => {
+                return Status::internal(format!("the answer cannot be written: {fault}")).into();
+            }
+        };
         let (compress, meta) = (Compress::None, Meta::default());
         let given = Encoded { format, compress, body, meta, shape: None, reading };
         Answer { outcome: Ok(Given::Value(Box::new(given))), set: Vec::new() }

@@ -18,7 +18,7 @@ use bytes::{Bytes, BytesMut};
 use farcall_core::{
     Body, Compress, Format, Meta, Put, Routes, Shape, Status, Str, Streams, Take, Ticket,
 };
-use farcall_wire::{Broken, Control, Event, Fed, Head, Mark, Out, Wire, compress::Unfold, format};
+use farcall_wire::{Broken, Codec, Control, Event, Fed, Head, Mark, Out, Wire, compress::Unfold};
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -131,12 +131,14 @@ impl Incoming {
         if streams.outbound {
             return Status::internal("a stream was answered with one result").into();
         }
-        let mut body = Vec::new();
-        if let Err(fault) = format::encode(ticket.format, value, reading.bounds, &mut body) {
-            return Status::internal(format!("the reply cannot be written: {fault}")).into();
-        }
+        let body = match reading.encode(ticket.format, value) {
+            Ok(body) => body,
+            Err(fault) => {
+                return Status::internal(format!("the reply cannot be written: {fault}")).into();
+            }
+        };
         let set = self.cx.reply_meta.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let (body, shape) = (Body::from(Bytes::from(body)), Some(&T::SHAPE));
+        let (body, shape) = (Body::from(body), Some(&T::SHAPE));
         value_of(ticket.format, body, set, shape, reading)
     }
 
@@ -246,9 +248,13 @@ impl Wire for Into {
 
     fn control(&mut self, _: Control, _: &mut Out) {}
 
+    fn codec(&self, format: Format) -> Option<&dyn Codec> {
+        self.reading.codec(format)
+    }
+
     fn unfold(&self, compress: Compress, body: Bytes, limit: usize) -> Result<Bytes, Unfold> {
         match &self.reading.known {
-            Some(known) => known.unfold(compress, &body, limit),
+            Some(known) => known.compressors.unfold(compress, &body, limit),
             None => Err(Unfold::Unknown(compress)),
         }
     }
