@@ -2,7 +2,7 @@
 
 use crate::{
     DONE, FAILED, USAGE,
-    args::{self, Serve},
+    args::{self, Serve, Threads},
     call::said,
     log, output, runtime, services,
 };
@@ -28,7 +28,9 @@ pub(crate) fn run(args: args::Serve) -> u8 {
             return USAGE;
         }
     };
-    let runtime = match runtime(args.workers) {
+    // With threads of its own for connections, the server needs one to accept.
+    let accepting = (args.threads == Threads::PerCore).then_some(1).or(args.workers);
+    let runtime = match runtime(accepting) {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
@@ -80,6 +82,11 @@ async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
     let drain_delay = drain_delay.unwrap_or_default();
     let limits = Limits { drain_delay, drain_time, ..Limits::default() };
     let server = services::with(settings).limits(limits).list_services().debug_rpc().health();
+    let server = match (args.threads, args.workers) {
+        (Threads::PerCore, Some(workers)) => server.per_core_of(workers),
+        (Threads::PerCore, None) => server.per_core(),
+        (Threads::Shared, _) => server,
+    };
     let server = secure.apply(rules.put(server)).map_err(Status::invalid_argument)?;
     let mut urls = listen.iter();
     let mut bound = match urls.next() {
