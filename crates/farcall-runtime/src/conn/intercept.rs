@@ -4,7 +4,7 @@
 use super::{Budget, Conn, late::Leaver};
 use crate::{
     answer::Reading,
-    server::{Cx, Intercepted, Reply, Running, Setting, Watch},
+    server::{Cx, Intercepted, Ran, Reply, Running, Setting, Watch},
 };
 use farcall_core::{Body, Status, Ticket};
 use std::{
@@ -63,22 +63,20 @@ impl Conn {
             unfolded_bytes: shared.rules.unfolded_bytes,
             known: shared.known.clone(),
         };
-        let (around, rules, spawn) = (Arc::clone(&shared.around), shared.rules, shared.spawn);
+        let (around, rules, spawn) =
+            (Arc::clone(&shared.around), shared.rules.clone(), shared.spawn);
         let setting = Setting { around, rules, reading, spawn };
         let mut run = Box::pin(Intercepted::new(setting, &ticket, cx, body, pipe));
         let began = Instant::now();
         let ready = !spawn && !streams && run.begin();
-        let ended = Instant::now();
-        if ended - began > shared.limits.hold_time {
-            shared.held(entry, ended - began);
-        }
-        budget.over |= ended >= budget.until;
+        let ran = Ran { began: Some(began), ended: Instant::now() };
+        budget.ran(Some(ran), entry, &shared);
         if !ready {
             return self.leave(Leaver { ticket, to, deadline, watch }, run);
         }
         let Some(wire) = self.wire.as_deref_mut() else { return };
-        let (rules, mut none) = (shared.rules, None);
-        let reply = Reply::new(wire, &mut self.out, &ticket, entry, rules, &mut none);
+        let mut none = None;
+        let reply = Reply::new(wire, &mut self.out, &ticket, entry, &shared.rules, &mut none);
         let run: Pin<&mut dyn Running> = run.as_mut();
         run.answer(reply.watched(watch.as_deref_mut()));
     }

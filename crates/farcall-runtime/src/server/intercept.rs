@@ -23,7 +23,7 @@ use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    sync::{Arc, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 use tokio::task::coop::unconstrained;
@@ -126,7 +126,7 @@ impl Incoming {
     }
 
     /// Answers in the handler's place.
-    pub fn answer<T: Put>(self, value: &T) -> Answer {
+    pub fn answer<T: Put>(mut self, value: &T) -> Answer {
         let Rest { ticket, reading, streams, .. } = self.rest;
         if streams.outbound {
             return Status::internal("a stream was answered with one result").into();
@@ -137,7 +137,7 @@ impl Incoming {
                 return Status::internal(format!("the reply cannot be written: {fault}")).into();
             }
         };
-        let set = self.cx.reply_meta.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let set = self.cx.reply_meta.pairs().to_vec();
         let (body, shape) = (Body::from(body), Some(&T::SHAPE));
         value_of(ticket.format, body, set, shape, reading)
     }
@@ -163,7 +163,7 @@ impl Incoming {
         let mut wire = Into { reading: rest.reading, answer: None };
         let (mut out, mut later) = (Out::new(), None);
         let rules = Rules { as_they_are: true, ..rest.rules };
-        let reply = Reply::new(&mut wire, &mut out, &ticket, entry, rules, &mut later);
+        let reply = Reply::new(&mut wire, &mut out, &ticket, entry, &rules, &mut later);
         match &rest.pipe {
             Some(pipe) => entry.method.open(cx, body, pipe, reply),
             None => drop(entry.method.start(cx, body, rest.spawn, reply)),
@@ -171,7 +171,7 @@ impl Incoming {
         if let Some(mut run) = later {
             poll_fn(|cx| run.as_mut().poll_run(cx)).await;
             let mut none = None;
-            let reply = Reply::new(&mut wire, &mut out, &ticket, entry, rules, &mut none);
+            let reply = Reply::new(&mut wire, &mut out, &ticket, entry, &rules, &mut none);
             run.as_mut().answer(reply);
         }
         wire.answer.unwrap_or_else(|| panicked().into())

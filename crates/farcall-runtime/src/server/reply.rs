@@ -30,6 +30,7 @@ pub(crate) struct Reply<'a> {
 const LIGHT_BYTES: usize = 4 * 1024;
 
 /// The limits that apply to one call's bodies.
+#[derive(Clone)]
 pub(crate) struct Rules {
     pub(crate) bounds: Bounds,
     pub(crate) unfolded_bytes: usize,
