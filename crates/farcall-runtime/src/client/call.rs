@@ -394,20 +394,32 @@ impl<Req: Put> Raw<Req> {
         })?;
         match started {
             Stood::Waiting(slot) => self.stage = Stage::Waiting(slot),
-            Stood::Queued(queued) => self.queue(queued, timer, cx)?,
+            Stood::Queued(queued) => return self.queue(queued, timer, cx, opening.is_some()),
             Stood::Sent | Stood::InLine | Stood::Hooked => {}
         }
         Ok(started)
     }
 
     #[cold]
-    fn queue(&mut self, queued: Queued, timer: Timer, cx: &mut Context<'_>) -> Result<(), Status> {
+    fn queue(
+        &mut self,
+        queued: Queued,
+        timer: Timer,
+        cx: &mut Context<'_>,
+        streams: bool,
+    ) -> Result<Stood, Status> {
+        if !streams && self.pick_again() {
+            self.client.link().leave(queued);
+            self.go_back();
+            cx.waker().wake_by_ref();
+            return Ok(Stood::InLine);
+        }
         let set = timer.is_some();
         self.stage = Stage::Queued { queued, timer };
-        let Some(at) = self.deadline.filter(|_| !set) else { return Ok(()) };
+        let Some(at) = self.deadline.filter(|_| !set) else { return Ok(Stood::Queued(queued)) };
         let timer = Some(timer_at(at, cx)?);
         self.stage = Stage::Queued { queued, timer };
-        Ok(())
+        Ok(Stood::Queued(queued))
     }
 }
 

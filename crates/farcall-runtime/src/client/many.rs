@@ -110,7 +110,7 @@ impl Health {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire) > 0
     }
 }

@@ -52,6 +52,9 @@ pub struct Upload<Resp> {
     response: PhantomData<fn() -> Resp>,
 }
 
+/// A stream that has begun, and whoever is told of its end.
+type Begun = (Arc<Pipe>, Option<Ending>);
+
 /// What a call that streams brings along.
 pub(super) struct Opening {
     pub(super) streams: Streams,
@@ -144,7 +147,7 @@ impl Opening {
         &mut self,
         raw: &mut Raw<Req>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(Arc<Pipe>, Option<Ending>), Status>> {
+    ) -> Poll<Result<Begun, Status>> {
         let streams = self.streams;
         let run: Run<'_, Req> =
             &mut |raw, cx| self.start(raw, cx).map(|begun| begun.map(|_| Given::Items));
