@@ -11,7 +11,7 @@ use clap::{
     Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
     value_parser,
 };
-use farcall::{Compress, Format};
+use farcall::{Compress, Format, Rate};
 use std::time::Duration;
 
 /// One Rust framework for remote procedure calls, at your fingertips.
@@ -100,6 +100,19 @@ pub(crate) struct Serve {
     /// Let these addresses not connect; may be given several times
     #[arg(long, value_name = "CIDR")]
     pub(crate) deny: Vec<String>,
+    /// Show counts of calls and connections to Prometheus there, at /metrics and on a port of its
+    /// own: http://127.0.0.1:9090
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<String>,
+    /// Log calls that take longer than this, at most 10 a second
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) log_slow: Option<Duration>,
+    /// Refuse calls beyond this rate: 1000/s, 60/m, 10/h
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) rate: Option<Rate>,
+    /// Refuse calls of one address beyond this rate
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) peer_rate: Option<Rate>,
     /// Time between a signal, when /healthz begins to say 503, and the end of accepting
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) drain_delay: Option<Duration>,
@@ -383,6 +396,11 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(number) => Ok(number),
         Err(_) => Err("not a number".to_owned()),
     }
+}
+
+/// So many calls in a time.
+fn rate(text: &str) -> Result<Rate, String> {
+    text.parse().map_err(|_| "write a rate as 1000/s, 60/m or 10/h".to_owned())
 }
 
 /// A number and its unit: `250us`, `500ms`, `2s`, `1.5s`, `1m`.

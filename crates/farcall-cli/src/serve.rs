@@ -6,7 +6,10 @@ use crate::{
     call::said,
     log, output, runtime, services,
 };
-use farcall::{Allow, Bound, Deny, Limits, Listen, Server, Status, Token, inherits};
+use farcall::{
+    Allow, Bound, CallLog, Deny, Limits, Listen, Metrics, RateLimit, Server, Status, Token,
+    inherits,
+};
 
 /// Where it listens unless it is told.
 const USUAL: &str = "tcp://127.0.0.1:8972";
@@ -78,10 +81,31 @@ async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
     let instance = args.instance.map(Into::into);
     let settings = services::Settings { factor: args.factor, instance };
     let guarded = rules.token.is_some();
-    let Serve { drain_delay, drain_time, listen, secure, .. } = args;
+    let Serve {
+        drain_delay, drain_time, listen, log_slow, metrics, peer_rate, rate, secure, ..
+    } = args;
     let drain_delay = drain_delay.unwrap_or_default();
     let limits = Limits { drain_delay, drain_time, ..Limits::default() };
     let server = services::with(settings).limits(limits).list_services().debug_rpc().health();
+    // Counted first, so that what the rules refuse is counted too.
+    let counted = Metrics::new();
+    let (server, page) = match metrics {
+        None => (server, None),
+        Some(url) => (server.plug(counted.clone()), Some(counted.listen(url).await?)),
+    };
+    let server = match log_slow {
+        None => server,
+        Some(time) => server.plug(CallLog::new().slow(time).only_slow()),
+    };
+    let mut limit = RateLimit::new();
+    if let Some(rate) = rate {
+        limit = limit.server(rate);
+    }
+    if let Some(rate) = peer_rate {
+        limit = limit.peer(rate);
+    }
+    let limited = rate.or(peer_rate).is_some();
+    let server = if limited { server.plug(limit) } else { server };
     let server = match (args.threads, args.workers) {
         (Threads::PerCore, Some(workers)) => server.per_core_of(workers),
         (Threads::PerCore, None) => server.per_core(),
@@ -98,7 +122,14 @@ async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
         bound = bound.listen(url).await?;
     }
     announce(&bound, guarded);
-    bound.run().await
+    let Some(page) = page else { return bound.run().await };
+    let place = page.addresses().concat().replacen("tcp://", "http://", 1);
+    output::line(&format!("metrics on {place}/metrics"));
+    // It is read until the last call has ended, whatever it hears of signals.
+    let shown = tokio::spawn(page.run());
+    let served = bound.run().await;
+    shown.abort();
+    served
 }
 
 fn announce(bound: &Bound, guarded: bool) {

@@ -15,6 +15,7 @@ mod clock;
 mod conn;
 mod limits;
 pub mod net;
+mod observe;
 pub mod server;
 pub mod stream;
 mod target;
@@ -23,15 +24,16 @@ pub use address::TlsOptions;
 pub use answer::Answer;
 pub use client::{
     Call, CallMeta, Client, ClientBuilder, ClientCall, ClientPlugin, Fail, Oneway, Outgoing, Over,
-    Push, Pushes, Select, ServiceClient, Started, StreamCall, Upload,
+    Push, Pushes, Select, ServiceClient, Started, StreamCall, TracedCall, Upload,
 };
 #[cfg(feature = "tls")]
 pub use net::tls::{ClientTls, Tls, TlsHandle};
 pub use net::{Identity, Peer, Tcp};
+pub use observe::{CallLog, LoggedCall, Metrics, Rate, RateLimit, TraceContext};
 pub use server::{
-    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, HttpRequest, HttpResponse, Incoming,
-    IntoPage, Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin, Pusher, Server,
-    Service, ShutdownHandle, Token, Verdict, block_on, inherits,
+    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Happening, HttpRequest, HttpResponse,
+    Incoming, IntoPage, Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin,
+    Pusher, Served, Server, Service, ShutdownHandle, Token, Verdict, block_on, inherits,
 };
 #[cfg(feature = "tower")]
 pub use server::{HttpBody, HttpService};

@@ -81,11 +81,12 @@ pub use farcall_core::{
 };
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
-    Address, Allow, Answer, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder,
-    ClientCall, ClientPlugin, Cx, Deciding, Deny, Fail, HttpRequest, HttpResponse, Identity,
-    Inbound, Incoming, IntoPage, Listen, Memory, MethodInfo, Methods, Moments, Notice, Oneway,
-    Outbound, Outcome, Outgoing, Over, Page, Peer, Plugin, Push, Pusher, Pushes, Select, Server,
-    Service, ServiceClient, ShutdownHandle, Started, StreamCall, Target, Tcp, TlsOptions, Token,
+    Address, Allow, Answer, Auth, Bound, Call, CallInfo, CallLog, CallMeta, Client, ClientBuilder,
+    ClientCall, ClientPlugin, Cx, Deciding, Deny, Fail, Happening, HttpRequest, HttpResponse,
+    Identity, Inbound, Incoming, IntoPage, Listen, LoggedCall, Memory, MethodInfo, Methods,
+    Metrics, Moments, Notice, Oneway, Outbound, Outcome, Outgoing, Over, Page, Peer, Plugin, Push,
+    Pusher, Pushes, Rate, RateLimit, Select, Served, Server, Service, ServiceClient,
+    ShutdownHandle, Started, StreamCall, Target, Tcp, TlsOptions, Token, TraceContext, TracedCall,
     Upload, Verdict, inherits, stream,
 };
 #[cfg(feature = "tls")]

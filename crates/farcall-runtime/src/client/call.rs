@@ -4,8 +4,10 @@ mod check;
 mod pooled;
 mod runtime;
 mod started;
+mod traced;
 
 pub use started::Started;
+pub use traced::TracedCall;
 
 use super::{
     Client, Handle,

@@ -20,10 +20,9 @@ mod slots;
 mod state;
 mod streaming;
 mod streams;
-mod within;
 
 pub use builder::ClientBuilder;
-pub use call::{Call, CallMeta, Oneway, Started};
+pub use call::{Call, CallMeta, Oneway, Started, TracedCall};
 pub use fail::Fail;
 pub use many::Select;
 pub use over::Over;

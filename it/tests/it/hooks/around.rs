@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 const PROTOCOLS: [&str; 5] = ["rpcx", "netrpc", "jsonrpc", "http", "jsonrpc1"];
 
 fn url(running: &Running, protocol: &str) -> String {
@@ -222,7 +224,7 @@ async fn attempts_are_told_apart_from_calls() -> Result<()> {
     Ok(())
 }
 
-/// A child's calls end with their parent, and carry its trace.
+/// What an interceptor calls belongs to the call it stands around: its deadline, its trace.
 #[tokio::test]
 async fn calls_within_a_call_inherit() -> Result<()> {
     let inner = Server::new().intercept(|call: Incoming| async move {
@@ -233,12 +235,12 @@ async fn calls_within_a_call_inherit() -> Result<()> {
     let inner = inner.func("Inner", "Run", async |_: String| Ok::<String, Status>(String::new()));
     let inner = Running::start(inner).await;
     let below = Client::connect(&inner.url).await?;
-    let outer = Server::new().intercept(move |call: Incoming| {
+    let outer = Server::new().traced().intercept(move |call: Incoming| {
         let below = below.clone();
         async move {
             let cx: &Cx = call.cx();
-            let child = below.within(cx).call_as::<String, String>("Inner.Run", String::new());
-            match child.await {
+            let child = below.call_as::<String, String>("Inner.Run", String::new());
+            match child.within(cx).await {
                 Ok(text) => call.answer(&text),
                 Err(status) => status.into(),
             }
@@ -248,7 +250,10 @@ async fn calls_within_a_call_inherit() -> Result<()> {
     let outer = Running::start(outer).await;
     let client = Client::connect(&outer.url).await?;
     let call = client.call_as::<String, String>("Outer.Run", String::new());
-    let call = call.meta("traceparent", "00-1-2-01").deadline(Duration::from_secs(4));
-    assert_eq!(call.await?, "00-1-2-01 true");
+    let call = call.meta("traceparent", TRACE).deadline(Duration::from_secs(4));
+    let answer = call.await?;
+    // The trace is the same, the step another.
+    assert!(answer.starts_with(&TRACE[..35]) && answer.ends_with(" true"), "{answer}");
+    assert!(!answer.starts_with(TRACE), "{answer}");
     Ok(())
 }

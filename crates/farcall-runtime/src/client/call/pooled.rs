@@ -111,8 +111,8 @@ impl<Req> Raw<Req> {
         self.front.get_or_insert(front);
     }
 
-    /// Whether the address that was picked has gone down before the call was on its way: nothing was
-    /// sent, so another is picked.
+    /// Whether the address that was picked has gone down before the call was on its way: nothing
+    /// was sent, so another is picked.
     pub(super) fn pick_again(&self) -> bool {
         let several = self.front.as_ref().is_some_and(|f| matches!(f.role, Role::Many(_)));
         let stays = matches!(self.client.defaults.fail, Fail::Try { .. }) && self.tries.is_some();
