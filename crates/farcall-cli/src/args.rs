@@ -4,6 +4,7 @@
 //! name instead of as unknown.
 
 use crate::{
+    files, ls,
     secure::{ClientFlags, ServerFlags},
     several::Several,
 };
@@ -33,7 +34,7 @@ Examples:
 
 farcall COMMAND --help says what a command takes, and has examples.
 Exit codes: 0 done, 1 a call failed, 2 wrong usage, 130 interrupted.
-Not built yet: ls, watch, node, tap, console, gen, new, doctor.";
+Not built yet: watch, node, tap, console, gen, new, doctor.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -41,6 +42,9 @@ pub(crate) enum Command {
     Serve(Serve),
     Call(Call),
     Bench(Bench),
+    Send(files::Send),
+    Fetch(files::Fetch),
+    Ls(ls::Ls),
 }
 
 /// The tour: serves, calls everything every way there is, and checks every answer
@@ -76,6 +80,7 @@ Examples:
 
   farcall serve --tls-cert cert.pem --tls-key key.pem --tls-client-ca clients.pem
   farcall serve --listen unix:///run/farcall.sock
+  farcall serve --files ./shared
 
 Not built yet: --registry, --group, --weight, --meta.")]
 pub(crate) struct Serve {
@@ -125,6 +130,8 @@ pub(crate) struct Serve {
     /// Whether each thread keeps the connections that it is dealt (per-core), or all share them
     #[arg(long, value_name = "HOW", default_value = "per-core")]
     pub(crate) threads: Threads,
+    #[command(flatten)]
+    pub(crate) files: files::ServeFlags,
     #[command(flatten)]
     pub(crate) secure: ServerFlags,
 }
@@ -290,8 +297,7 @@ pub(crate) enum Payload {
 }
 
 /// Commands that are promised and not built, and what they will do.
-const COMMANDS_TO_COME: [(&str, &str); 8] = [
-    ("ls", "What a registry holds"),
+const COMMANDS_TO_COME: [(&str, &str); 7] = [
     ("watch", "Follows a registry"),
     ("node", "Changes a node's weight, group or state"),
     ("tap", "A relay that prints every frame"),
@@ -375,7 +381,7 @@ fn compress(text: &str) -> Result<Compress, String> {
     Compress::from_name(text).ok_or_else(|| "known: none, gzip".to_owned())
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some(("", _)) => Err("the key is empty".to_owned()),
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
@@ -383,7 +389,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn token(text: &str) -> Result<String, String> {
+pub(crate) fn token(text: &str) -> Result<String, String> {
     match text {
         "" => Err("it is empty".to_owned()),
         text => Ok(text.to_owned()),
@@ -404,7 +410,7 @@ fn rate(text: &str) -> Result<Rate, String> {
 }
 
 /// A number and its unit: `250us`, `500ms`, `2s`, `1.5s`, `1m`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let seconds = match unit {
@@ -481,7 +487,6 @@ mod tests {
     #[test]
     fn what_is_to_come_is_refused_by_name() {
         for (line, want) in [
-            ("farcall ls etcd://h:1/base --json", "`farcall ls`"),
             ("farcall doctor", "`farcall doctor`"),
             ("farcall serve --registry etcd://h:1/base", "`--registry`"),
             ("farcall serve --meta k=v", "`--meta`"),

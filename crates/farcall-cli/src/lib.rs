@@ -8,10 +8,13 @@ mod bench;
 mod call;
 mod curl;
 mod demo;
+mod files;
 pub mod kinds;
 mod log;
+mod ls;
 pub mod message581;
 mod output;
+pub mod own;
 mod secure;
 mod serve;
 pub mod services;
@@ -41,6 +44,9 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Serve(args) => serve::run(args),
             Command::Call(args) => call::run(args),
             Command::Bench(args) => bench::run(args),
+            Command::Send(args) => files::send(args),
+            Command::Fetch(args) => files::fetch(args),
+            Command::Ls(args) => ls::run(args),
         },
         Err(Refusal::NotBuilt(name)) => usage(&format!("{name} is not built yet")),
         Err(Refusal::Clap(error)) => {

@@ -82,11 +82,21 @@ async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
     let settings = services::Settings { factor: args.factor, instance };
     let guarded = rules.token.is_some();
     let Serve {
-        drain_delay, drain_time, listen, log_slow, metrics, peer_rate, rate, secure, ..
+        drain_delay,
+        drain_time,
+        listen,
+        log_slow,
+        metrics,
+        peer_rate,
+        rate,
+        secure,
+        files,
+        ..
     } = args;
     let drain_delay = drain_delay.unwrap_or_default();
     let limits = Limits { drain_delay, drain_time, ..Limits::default() };
-    let server = services::with(settings).limits(limits).list_services().debug_rpc().health();
+    let server = files.apply(services::with(settings).reflection(), &limits).await?;
+    let server = server.limits(limits).list_services().debug_rpc().health();
     // Counted first, so that what the rules refuse is counted too.
     let counted = Metrics::new();
     let (server, page) = match metrics {

@@ -60,6 +60,15 @@ pub struct Limits {
     /// output, on a client for whoever takes them. Default 1 MiB, and always room for one. Beyond
     /// it, a server refuses to push more, and a client drops the oldest.
     pub push_bytes: usize,
+    /// Connections beside those of the calls, for rpcx's file transfer and streams, of one
+    /// listener: those that were asked for and those that are there. Default 256. Beyond it,
+    /// further ones are refused; and of as many that brought no token yet, the oldest is closed.
+    pub side_connections: usize,
+    /// Time such a connection has to come and bring its token. Default 30 s. Then it is closed, and
+    /// the token is void.
+    pub side_wait: Duration,
+    /// Bytes of one file that is sent or fetched so. Default 1 GiB. A longer one is refused.
+    pub file_bytes: u64,
     /// Calls that wait on a whole server at once, for their handlers or at the gate, those of
     /// closed connections included (one-way calls are finished when their caller is gone). Default
     /// 65,536. Beyond it, calls that must wait are refused.
@@ -72,7 +81,8 @@ pub struct Limits {
     /// connection's calls are not started and it is not read until the peer has read.
     pub output_bytes: usize,
     /// Time a peer has to take some of the output waiting for it. Default 30 s. Then the connection
-    /// is closed: it does not read. Holds on both ends.
+    /// is closed: it does not read. Holds on both ends. Of a file that is sent or fetched, either
+    /// direction stalls so.
     pub write_stall: Duration,
     /// Bytes read in one turn before output is written and others are let run. Default 256 KiB.
     pub turn_bytes: usize,
@@ -176,6 +186,9 @@ impl Default for Limits {
             parked_bytes: 4 * MIB,
             stream_bytes: 64 * KIB,
             push_bytes: MIB,
+            side_connections: 256,
+            side_wait: Duration::from_secs(30),
+            file_bytes: 1024 * MIB as u64,
             calls: 65_536,
             connections: 65_536,
             output_bytes: 4 * MIB,

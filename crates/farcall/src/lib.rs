@@ -76,19 +76,20 @@ pub mod json;
 pub mod protocol;
 
 pub use farcall_core::{
-    Bounds, Code, Compress, Cors, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
-    Status, Str, Take, Timestamp, TypedFault, Value, Why,
+    Bounds, Code, Complex, Compress, Cors, Fault, Format, Limits, Marshal, Marshaled, Marshaler,
+    Message, Meta, Origin, Put, Result, Sent, Status, Str, Take, Timestamp, TypedFault, Value, Why,
 };
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
-    Address, Allow, Answer, Auth, Bound, Call, CallInfo, CallLog, CallMeta, Client, ClientBuilder,
-    ClientCall, ClientPlugin, Cx, Deciding, Deny, Fail, Happening, HttpRequest, HttpResponse,
-    Identity, Inbound, Incoming, IntoPage, Listen, LoggedCall, Memory, MethodInfo, Methods,
-    Metrics, Moments, Notice, Oneway, Outbound, Outcome, Outgoing, Over, Page, Peer, Plugin, Push,
-    Pusher, Pushes, Rate, RateLimit, Select, Served, Server, Service, ServiceClient,
-    ShutdownHandle, Started, StreamCall, Target, Tcp, TlsOptions, Token, TraceContext, TracedCall,
-    Upload, Verdict, inherits, stream,
+    Address, Allow, Auth, Bound, Call, CallInfo, CallLog, CallMeta, Client, ClientBuilder, Cx,
+    Deciding, Deny, Download, Fail, Files, Happening, HttpRequest, HttpResponse, Identity, Inbound,
+    IntoPage, Listen, LoggedCall, Memory, MethodInfo, Methods, Metrics, Moments, Notice, Oneway,
+    Outbound, Outcome, Over, Page, Peer, Plugin, Push, Pusher, Pushes, Rate, RateLimit, Select,
+    Served, Server, Service, ServiceClient, ShutdownHandle, Side, SideCall, Started, StreamCall,
+    Target, Tcp, TlsOptions, Token, TraceContext, TracedCall, Transfer, Upload, Verdict, inherits,
+    stream,
 };
+pub use farcall_runtime::{Answer, ClientCall, ClientPlugin, Incoming, Outgoing};
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};
 pub use farcall_wire::{Codec, Compressor, compress::Unfold};
