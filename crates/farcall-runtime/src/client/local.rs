@@ -42,7 +42,7 @@ impl Local {
     /// The connections of the current runtime.
     pub(crate) fn here(&self) -> Result<Arc<Handle>, Status> {
         let Ok(runtime) = runtime::Handle::try_current() else {
-            return Err(super::call::outside());
+            return Err(super::call::runtime::outside());
         };
         let id = runtime.id();
         {
