@@ -28,7 +28,7 @@ pub use cors::Cors;
 pub use dynamic::{Next, Value};
 pub use fault::{Fault, Why};
 pub use format::{Compress, Format};
-pub use limits::{Bounds, Limits};
+pub use limits::{Amount, Bounds, Limit, Limits, SetBy, Side, SourcedLimits};
 pub use message::{At, END, Message, OneOf, Part, Put, Shaped, Sink, Source, Take};
 pub use meta::{Meta, MetaWalk};
 pub use routes::{Found, JSONRPC_PATH, MethodId, NETRPC_PATH, RPCX_PATH, Routes, Streams, Way};

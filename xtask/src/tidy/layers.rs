@@ -41,7 +41,7 @@ const LAYERS: [Layer; 8] = [
     },
     Layer { folder: "crates/farcall-cli", ours: &["farcall"], others: None, pure: false },
     Layer { folder: "it", ours: &["farcall", "farcall-cli"], others: None, pure: false },
-    Layer { folder: "xtask", ours: &[], others: Some(&[]), pure: false },
+    Layer { folder: "xtask", ours: &["farcall-core"], others: Some(&[]), pure: false },
 ];
 
 /// Words of the world, and what is wrong with them.
