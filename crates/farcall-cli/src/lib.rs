@@ -8,6 +8,7 @@ mod bench;
 mod call;
 mod curl;
 mod demo;
+mod doctor;
 pub mod kinds;
 mod log;
 pub mod message581;
@@ -40,6 +41,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Serve(args) => serve::run(args),
             Command::Call(args) => call::run(args),
             Command::Bench(args) => bench::run(args),
+            Command::Doctor(args) => doctor::run(args),
         },
         Err(Refusal::NotBuilt(name)) => usage(&format!("{name} is not built yet")),
         Err(Refusal::Clap(error)) => {

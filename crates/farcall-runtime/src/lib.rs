@@ -27,8 +27,8 @@ pub use client::{
 pub use net::tls::{ClientTls, Tls, TlsHandle};
 pub use net::{Identity, Peer, Tcp};
 pub use server::{
-    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, HttpRequest, HttpResponse, IntoPage, Memory,
-    MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin, Pusher, Server, Service,
+    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Finding, HttpRequest, HttpResponse, IntoPage,
+    Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin, Pusher, Server, Service,
     ShutdownHandle, Token, Verdict, block_on, inherits,
 };
 #[cfg(feature = "tower")]

@@ -76,16 +76,16 @@ pub mod json;
 pub mod protocol;
 
 pub use farcall_core::{
-    Bounds, Code, Compress, Cors, Fault, Format, Limits, Message, Meta, Origin, Put, Result, Sent,
-    Status, Str, Take, Timestamp, TypedFault, Value, Why,
+    Amount, Bounds, Code, Compress, Cors, Fault, Format, Limit, Limits, Message, Meta, Origin, Put,
+    Result, Sent, SetBy, Side, SourcedLimits, Status, Str, Take, Timestamp, TypedFault, Value, Why,
 };
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
-    Deny, HttpRequest, HttpResponse, Identity, Inbound, IntoPage, Listen, Memory, MethodInfo,
-    Methods, Moments, Notice, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Push, Pusher,
-    Pushes, Server, Service, ServiceClient, ShutdownHandle, Started, StreamCall, Target, Tcp,
-    TlsOptions, Token, Upload, Verdict, inherits, stream,
+    Deny, Finding, HttpRequest, HttpResponse, Identity, Inbound, IntoPage, Listen, Memory,
+    MethodInfo, Methods, Moments, Notice, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin,
+    Push, Pusher, Pushes, Server, Service, ServiceClient, ShutdownHandle, Started, StreamCall,
+    Target, Tcp, TlsOptions, Token, Upload, Verdict, inherits, stream,
 };
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};
