@@ -111,8 +111,8 @@ pub(crate) struct Serve {
     /// Time that running calls then have; 30s unless given
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) drain_time: Option<Duration>,
-    /// Set a limit by its name: message_bytes=1MiB, silence=5s; may be given several times. `farcall
-    /// doctor` prints all
+    /// Set a limit by its name: message_bytes=1MiB, silence=5s; may be given several times.
+    /// `farcall doctor` prints all
     #[arg(long, value_name = "NAME=VALUE", value_parser = limit)]
     pub(crate) limit: Vec<(String, String)>,
     /// Set limits from a file of lines NAME = VALUE; FARCALL_LIMITS is read after it (between

@@ -39,6 +39,7 @@ pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
 pub use push::{Notice, Pusher};
 pub(crate) use reply::{Reply, Rules, write_failure};
 pub use review::Finding;
+#[cfg(feature = "tls")]
 pub(crate) use review::{Clients, for_others};
 pub(crate) use router::Seen;
 pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};

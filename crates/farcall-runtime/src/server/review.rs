@@ -31,6 +31,7 @@ impl Finding {
 
 /// Who is asked for a certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS asks for certificates"))]
 pub(crate) enum Clients {
     /// Nobody.
     #[default]
