@@ -10,7 +10,10 @@ use to_come::not_built;
 pub(crate) use values::Secret;
 use values::{at_least_one, codec, compress, duration, limit, pair, secret};
 
-use crate::secure::{ClientFlags, ServerFlags};
+use crate::{
+    secure::{ClientFlags, ServerFlags},
+    several::Several,
+};
 use clap::{Args, FromArgMatches, Parser, Subcommand, value_parser};
 use farcall::{Compress, Format};
 use std::{path::PathBuf, time::Duration};
@@ -145,6 +148,7 @@ Examples:
   farcall call rpcx+unix://%2Frun%2Ffarcall.sock/Echo/Meta
   farcall call rpcx://127.0.0.1:8972/Echo/Meta --meta tenant=blue -v
   farcall call rpcx://127.0.0.1:8972/Echo/Sleep '{\"Ms\": 5000}' --deadline 200ms
+  farcall call rpcx://127.0.0.1:8972,127.0.0.1:8973/Echo/Meta --fail over --retries 2 -v
   farcall call rpcx://127.0.0.1:8972/Echo/Bytes --codec raw @picture.png > copy.png
   farcall call netrpc://127.0.0.1:8972/My/Method '{\"Id\": {\"$uint\": 6}}'
   farcall call rpcx://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}' --curl
@@ -163,9 +167,9 @@ whose keys are no text. A key that itself begins with $ is written with $$.
 --curl prints the HTTP face of the same call, POST /Service/Method, whatever the protocol of
 TARGET, which may then be http:// or jsonrpc+http:// too.
 
-Not built yet: --proto, --thrift, --select, --fail, --retries.")]
+Not built yet: --proto, --thrift.")]
 pub(crate) struct Call {
-    /// PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method
+    /// PROTOCOL[+TRANSPORT]://HOST:PORT[,HOST:PORT…]/Service/Method
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
     /// The argument: JSON, `-` for standard input, @FILE for a file; `{}` unless given
@@ -186,6 +190,8 @@ pub(crate) struct Call {
     /// Time for everything, connecting included: 500ms, 2s, 1m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) deadline: Duration,
+    #[command(flatten)]
+    pub(crate) several: Several,
     /// Want no answer
     #[arg(long)]
     pub(crate) oneway: bool,
@@ -255,6 +261,8 @@ pub(crate) struct Bench {
     /// Time a call may take
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) deadline: Duration,
+    #[command(flatten)]
+    pub(crate) several: Several,
     /// Threads that call; all cores unless given
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) workers: Option<usize>,
@@ -368,7 +376,7 @@ mod tests {
             ("farcall ls etcd://h:1/base --json", "`farcall ls`"),
             ("farcall serve --registry etcd://h:1/base", "`--registry`"),
             ("farcall serve --meta k=v", "`--meta`"),
-            ("farcall call rpcx://h:1/S/M --retries 2", "`--retries`"),
+            ("farcall call rpcx://h:1/S/M --thrift f", "`--thrift`"),
         ] {
             match parse(line.split(' ')) {
                 Err(Refusal::NotBuilt(name)) => assert_eq!(name, want),

@@ -136,13 +136,15 @@ impl Plan {
         let deadline = args.deadline;
         talk.say(&format!("{} {} at {}", talk.style.strong("call"), self.name, args.target));
         let began = Instant::now();
-        let client = connect(args, deadline).await?;
+        let client = connect(args).await.inspect_err(|status| talk.attempts(status))?;
         let connected = began.elapsed();
         let (protocol, address) = (client.target().protocol.name(), &client.target().address);
         let took = output::time(connected);
         talk.say(&format!("  {protocol} over {address}, found and connected in {took}"));
 
-        let mut client = client
+        let mut client = args
+            .several
+            .mark(client)
             .format(self.codec)
             .compress(args.compress)
             .deadline(deadline.saturating_sub(connected).max(Duration::from_millis(1)));
@@ -155,7 +157,8 @@ impl Plan {
         talk.sent(self, args);
         let began = Instant::now();
         let (answer, steps) = self.send(&client, args.oneway).await?;
-        let answer = answer.inspect_err(|_| {
+        let answer = answer.inspect_err(|status| {
+            talk.attempts(status);
             talk.say(&format!("failed after {}", output::time(steps.total())));
             talk.say(&format!("  {steps}"));
         })?;
@@ -229,11 +232,11 @@ enum Reply {
 }
 
 /// Connects within the deadline of the whole.
-async fn connect(args: &args::Call, deadline: Duration) -> Result<Client, Status> {
+async fn connect(args: &args::Call) -> Result<Client, Status> {
     let limits = Limits::default();
-    let connect_time = limits.connect_time.min(deadline);
+    let connect_time = limits.connect_time.min(args.deadline);
     let builder = ClientBuilder::new(&args.target).limits(Limits { connect_time, ..limits });
-    args.secure.apply(builder).build().await
+    args.several.apply(args.secure.apply(builder)).build().await
 }
 
 fn unwritten() -> Status {
@@ -280,6 +283,14 @@ impl Talk {
         self.say(&format!("{} after {after}{size}", self.style.strong("answered")));
         self.say(&format!("  {steps}"));
         self.meta(&meta.pairs());
+    }
+
+    /// What was tried before the last attempt.
+    fn attempts(&self, status: &Status) {
+        for (at, earlier) in status.earlier().iter().enumerate() {
+            let (peer, text) = (earlier.peer().unwrap_or("?"), earlier.text());
+            self.say(&format!("  attempt {} at {peer}: {text}", at + 1));
+        }
     }
 
     fn meta(&self, pairs: &[(String, String)]) {

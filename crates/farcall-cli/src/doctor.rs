@@ -92,6 +92,9 @@ impl Place {
                 let path = path.replace('?', "%3F");
                 Place { url: format!("http+unix://{path}"), open: false }
             }
+            Address::Several(_) => {
+                return Err(format!("`{address}` are several servers: name one of them"));
+            }
             Address::Memory(_) | Address::Inherited(_) | Address::Given => {
                 return Err(format!("`{address}` cannot be reached from another process"));
             }

@@ -16,6 +16,7 @@ mod output;
 mod secure;
 mod serve;
 pub mod services;
+mod several;
 mod style;
 mod timed;
 mod typed;

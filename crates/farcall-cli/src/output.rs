@@ -58,7 +58,7 @@ fn status_value(status: &Status) -> Value {
         Sent::Maybe => "maybe",
         Sent::Yes => "yes",
     };
-    json!({
+    let mut value = json!({
         "code": status.code().name(),
         "number": status.code() as u8,
         "text": status.text(),
@@ -67,7 +67,13 @@ fn status_value(status: &Status) -> Value {
         "peer": status.peer(),
         "attempts": status.attempts(),
         "hint": status.hint(),
-    })
+    });
+    if let (Value::Map(entries), [_, ..]) = (&mut value, status.earlier()) {
+        let one = |s: &Status| json!({ "peer": s.peer(), "text": s.text() });
+        let earlier = status.earlier().iter().map(one).collect();
+        entries.push((Value::from("earlier"), Value::List(earlier)));
+    }
+    value
 }
 
 /// A length of time with three digits that mean something: `1.23 ms`.

@@ -73,8 +73,13 @@ impl ClientFlags {
         if self.given() {
             return Err(LEFT_OUT.to_owned());
         }
-        match (&target.address, self.given()) {
-            (farcall::Address::Tls(..), _) | (_, false) => Ok(()),
+        let address = match &target.address {
+            // All of several go over the same transport.
+            farcall::Address::Several(several) => several.first(),
+            address => Some(address),
+        };
+        match (address, self.given()) {
+            (Some(farcall::Address::Tls(..)), _) | (_, false) => Ok(()),
             _ => Err("certificates and names are for targets over TLS: PROTOCOL+tls://".to_owned()),
         }
     }

@@ -147,7 +147,7 @@ fn wrong_usage_exits_2() {
         (&["call", "rpcx://127.0.0.1:1/My/Own", "{}", "--codec", "protobuf"], "needs a schema"),
         (&["call", call, "@/no/such/file"], "cannot read"),
         (&["call", call, "{", "--curl"], "not JSON"),
-        (&["call", call, "--retries", "2"], "`--retries` is not built yet"),
+        (&["call", call, "--thrift", "f"], "`--thrift` is not built yet"),
         (&["serve", "--listen", "udp://127.0.0.1:0"], "transport `udp` is not built"),
         (&["serve", "--tls-cert", "a"], "--tls-key"),
         (&["serve", "--registry", "etcd://h:1/b"], "`--registry` is not built yet"),

@@ -138,6 +138,8 @@ struct Inner {
     hint: Option<&'static str>,
     /// A typed error, as JSON.
     detail: Option<Bytes>,
+    /// The attempts before this one.
+    earlier: Vec<Status>,
 }
 
 /// An error type that travels: what `#[derive(Fault)]` makes of an enum.
@@ -161,6 +163,7 @@ impl Status {
             attempts: 0,
             hint: None,
             detail: None,
+            earlier: Vec::new(),
         }))
     }
 
@@ -217,6 +220,12 @@ impl Status {
         self.0.attempts
     }
 
+    /// How the attempts before the last one failed, the first first; where no address could be
+    /// reached, why each of them could not.
+    pub fn earlier(&self) -> &[Status] {
+        &self.0.earlier
+    }
+
     /// What to try, where there is something.
     pub fn hint(&self) -> Option<&'static str> {
         self.0.hint
@@ -259,6 +268,13 @@ impl Status {
     #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Status {
         self.0.attempts = attempts;
+        self
+    }
+
+    /// Says how the attempts before failed.
+    #[must_use]
+    pub fn with_earlier(mut self, earlier: Vec<Status>) -> Status {
+        self.0.earlier = earlier;
         self
     }
 
@@ -305,7 +321,7 @@ impl From<&str> for Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { code, text, origin, sent, peer, attempts, hint, detail: _ } = &*self.0;
+        let Inner { code, text, origin, sent, peer, attempts, hint, earlier, detail: _ } = &*self.0;
         write!(f, "{}", code.name())?;
         if !text.is_empty() {
             write!(f, ": {text}")?;
@@ -318,8 +334,10 @@ impl fmt::Display for Status {
         if let Some(peer) = peer {
             write!(f, ", peer {peer}")?;
         }
-        if *attempts > 0 {
-            write!(f, ", attempt {attempts}")?;
+        match attempts {
+            0 => {}
+            1 => write!(f, ", attempt 1")?,
+            several => write!(f, ", {several} attempts")?,
         }
         let left = match sent {
             Sent::No if *origin == Origin::Remote => "not run",
@@ -328,6 +346,10 @@ impl fmt::Display for Status {
             Sent::Yes => "sent",
         };
         write!(f, ", {left}]")?;
+        for status in earlier {
+            let peer = status.peer().unwrap_or("before");
+            write!(f, "; {peer}: {}", status.text())?;
+        }
         match hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),

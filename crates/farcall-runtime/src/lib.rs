@@ -20,8 +20,8 @@ mod target;
 
 pub use address::TlsOptions;
 pub use client::{
-    Call, CallMeta, Client, ClientBuilder, Oneway, Over, Push, Pushes, ServiceClient, Started,
-    StreamCall, Upload,
+    Call, CallMeta, Client, ClientBuilder, Fail, Oneway, Over, Push, Pushes, Select, ServiceClient,
+    Started, StreamCall, Upload,
 };
 #[cfg(feature = "tls")]
 pub use net::tls::{ClientTls, Tls, TlsHandle};

@@ -1,8 +1,8 @@
 //! One URL shape everywhere: `PROTOCOL[+TRANSPORT]://HOST:PORT/Service/Method[?option=value…]` for
-//! calls, `TRANSPORT://HOST:PORT` for listening. Transports are `tcp`, which may be left out,
-//! `tls`, `unix`, `mem`, and `http`: requests for JSON-RPC, a tunnel behind `CONNECT` for rpcx and
-//! net/rpc, with `?path=/…` where the server does not have it at the usual path. `https` is `http`
-//! inside of TLS.
+//! calls, `TRANSPORT://HOST:PORT` for listening. Calls may name several: `HOST:PORT,HOST:PORT`.
+//! Transports are `tcp`, which may be left out, `tls`, `unix`, `mem`, and `http`: requests for
+//! JSON-RPC, a tunnel behind `CONNECT` for rpcx and net/rpc, with `?path=/…` where the server does
+//! not have it at the usual path. `https` is `http` inside of TLS.
 
 use crate::address::{TlsOptions, socket_path};
 use farcall_core::Status;
@@ -49,6 +49,8 @@ pub enum Address {
     Memory(String),
     /// A listener that was passed to this process: the number of its descriptor, or its name.
     Inherited(String),
+    /// Several servers that serve the same.
+    Several(Vec<Address>),
     /// A stream that was handed in.
     Given,
 }
@@ -60,6 +62,10 @@ impl fmt::Display for Address {
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
             Address::Memory(name) => write!(f, "mem://{name}"),
             Address::Inherited(which) => write!(f, "fd://{which}"),
+            Address::Several(several) => several
+                .iter()
+                .enumerate()
+                .try_for_each(|(at, one)| write!(f, "{}{one}", if at == 0 { "" } else { "," })),
             Address::Given => f.write_str("a given stream"),
         }
     }
@@ -89,14 +95,42 @@ impl Target {
     pub(crate) fn place(&self) -> Place<'_> {
         let host = match &self.address {
             Address::Tcp(address) | Address::Tls(address, _) => address,
-            Address::Unix(_) | Address::Memory(_) | Address::Inherited(_) | Address::Given => {
-                "localhost"
-            }
+            // Each of several has a place of its own.
+            Address::Unix(_)
+            | Address::Memory(_)
+            | Address::Inherited(_)
+            | Address::Given
+            | Address::Several(_) => "localhost",
         };
         Place { host, path: self.path.as_deref() }
     }
 
-    /// Reads a target URL. Errors name what is wrong with it.
+    /// The targets of which it is made, where it has several addresses.
+    pub(crate) fn each(&self) -> Vec<Target> {
+        let of = |address: &Address| Target { address: address.clone(), ..self.clone() };
+        match &self.address {
+            Address::Several(several) => several.iter().map(of).collect(),
+            address => vec![of(address)],
+        }
+    }
+
+    /// Reads a target URL, with these addresses instead of its own.
+    pub(crate) fn parse_at(url: &str, addresses: &[String]) -> Result<Target, Status> {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Err(bad(url, "it has no `://`"));
+        };
+        if addresses.is_empty() {
+            return Err(bad(url, "the list of its addresses is empty"));
+        }
+        if let Some(wrong) = addresses.iter().find(|a| a.contains(['/', '?', ','])) {
+            return Err(bad(url, format!("`{wrong}` is not one HOST:PORT")));
+        }
+        let rest = &rest[rest.find(['/', '?']).unwrap_or(rest.len())..];
+        Target::parse(&format!("{scheme}://{}{rest}", addresses.join(",")))
+    }
+
+    /// Reads a target URL. Several addresses have commas between them. Errors name what is wrong
+    /// with it.
     pub fn parse(url: &str) -> Result<Target, Status> {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(bad(url, "it has no `://`"));
@@ -139,16 +173,18 @@ impl Target {
         let (host, names) = rest.split_once('/').unwrap_or((rest, ""));
         let mut tunnel = None;
         let address = match transport {
-            "tcp" | "http" => Address::Tcp(host_and_port(host).map_err(|why| bad(url, why))?),
-            "tls" | "https" => Address::Tls(host_and_port(host).map_err(|why| bad(url, why))?, tls),
-            "unix" => Address::Unix(socket_path(host).map_err(|why| bad(url, why))?),
-            "mem" if host.is_empty() => return Err(bad(url, "it names no memory listener")),
-            "mem" => Address::Memory(host.to_owned()),
-            other => {
-                let why = format!("transport `{other}` is not built; built: {TRANSPORTS}");
-                return Err(bad(url, why));
+            "tcp" | "http" => address(host, |one| Ok(Address::Tcp(host_and_port(one)?))),
+            "tls" | "https" => {
+                address(host, |one| Ok(Address::Tls(host_and_port(one)?, tls.clone())))
             }
+            "unix" => address(host, |one| Ok(Address::Unix(socket_path(one)?))),
+            "mem" => address(host, |one| match one {
+                "" => Err("it names no memory listener".to_owned()),
+                name => Ok(Address::Memory(name.to_owned())),
+            }),
+            other => Err(format!("transport `{other}` is not built; built: {TRANSPORTS}")),
         };
+        let address = address.map_err(|why| bad(url, why))?;
         if by_http {
             match protocol.over_http() {
                 Some(OverHttp::Requests(by_requests)) => protocol = by_requests,
@@ -167,6 +203,22 @@ impl Target {
         }
         Ok(Target { protocol, address, service, method, path, tunnel })
     }
+}
+
+/// One address, or several with commas between them.
+fn address(text: &str, read: impl Fn(&str) -> Result<Address, String>) -> Result<Address, String> {
+    if !text.contains(',') {
+        return read(text);
+    }
+    let mut several: Vec<Address> = Vec::new();
+    for one in text.split(',') {
+        let address = read(one).map_err(|why| format!("`{one}`: {why}"))?;
+        if several.contains(&address) {
+            return Err(format!("`{one}` is there twice"));
+        }
+        several.push(address);
+    }
+    Ok(Address::Several(several))
 }
 
 /// Where to listen, and what to speak there.
@@ -325,6 +377,10 @@ mod tests {
             ("rpcx://h:1?ca=f", "option `ca`"),
             ("rpcx://h:1?version=1", "option `version` is not built for rpcx"),
             ("jsonrpc://h:1?version=3", "not as `3`"),
+            ("rpcx://h:1,i/a", "`i`: it has no port"),
+            ("rpcx://h:1,", "``: it has no port"),
+            ("rpcx://h:1,i:1,h:1", "`h:1` is there twice"),
+            ("rpcx+mem://a,", "no memory listener"),
         ] {
             let status = Target::parse(url).expect_err(url);
             assert!(status.text().contains(why), "{status}");

@@ -82,10 +82,10 @@ pub use farcall_core::{
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
-    Deny, Finding, HttpRequest, HttpResponse, Identity, Inbound, IntoPage, Listen, Memory,
+    Deny, Fail, Finding, HttpRequest, HttpResponse, Identity, Inbound, IntoPage, Listen, Memory,
     MethodInfo, Methods, Moments, Notice, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin,
-    Push, Pusher, Pushes, Server, Service, ServiceClient, ShutdownHandle, Started, StreamCall,
-    Target, Tcp, TlsOptions, Token, Upload, Verdict, inherits, stream,
+    Push, Pusher, Pushes, Select, Server, Service, ServiceClient, ShutdownHandle, Started,
+    StreamCall, Target, Tcp, TlsOptions, Token, Upload, Verdict, inherits, stream,
 };
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};

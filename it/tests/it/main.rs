@@ -5,6 +5,7 @@ mod carriers;
 mod client;
 mod differential;
 mod ending;
+mod failover;
 mod faults;
 mod gate;
 mod hostile;

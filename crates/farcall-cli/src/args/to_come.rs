@@ -16,10 +16,8 @@ const COMMANDS_TO_COME: [(&str, &str); 7] = [
 ];
 
 /// Flags that are promised and not built, by command; `=` ends those that take a value.
-const FLAGS_TO_COME: [(&str, &[&str]); 2] = [
-    ("serve", &["registry=", "group=", "weight=", "meta="]),
-    ("call", &["proto=", "thrift=", "select=", "fail=", "retries="]),
-];
+const FLAGS_TO_COME: [(&str, &[&str]); 2] =
+    [("serve", &["registry=", "group=", "weight=", "meta="]), ("call", &["proto=", "thrift="])];
 
 /// The whole command line.
 pub(crate) fn command() -> clap::Command {

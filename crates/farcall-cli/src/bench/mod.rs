@@ -147,11 +147,12 @@ impl Plan {
         for _ in 0..count {
             let limits = Limits { call_time: Some(args.deadline), ..Limits::default() };
             let builder = ClientBuilder::<Client>::new(&args.target).limits(limits);
-            let mut builder = args.secure.apply(builder);
+            let mut builder = args.several.apply(args.secure.apply(builder));
             if self.in_order {
                 builder = builder.connections(self.connections(args));
             }
-            clients.push(builder.format(self.codec).compress(args.compress).build().await?);
+            let client = builder.format(self.codec).compress(args.compress).build().await?;
+            clients.push(args.several.mark(client));
         }
         let warm = args.warmup.map(|time| Load { calls: None, until: Some(time), ..self.load });
         let loads: Vec<_> = warm.into_iter().chain([self.load]).collect();

@@ -185,6 +185,23 @@ limits! {
         /// a random quarter. Default 50 ms to 5 s.
         pub reconnect: (Duration, Duration) =
             (Duration::from_millis(50), Duration::from_secs(5)), Client;
+        /// Retries that a client may have saved up (see `Fail`): each takes one, calls and time
+        /// bring more. Default 1,000. Where none is left, a call fails as if it were not to be
+        /// repeated.
+        pub retry_budget: u32 = 1000, Client;
+        /// Retries that a hundred calls bring, of those that may be repeated. Default 10.
+        pub retry_budget_percent: u32 = 10, Client;
+        /// Retries that a second brings; a new client has those of ten seconds. Default 10.
+        pub retry_budget_per_second: u32 = 10, Client;
+        /// Time that nothing comes on a client's connection while calls wait, until a heartbeat is
+        /// sent, and a quarter more at most. Default 15 s. Without a call there are none; nor are
+        /// there where the protocol has none (net/rpc, JSON-RPC, HTTP/1.1): there TCP keep-alive
+        /// finds out about machines that are gone.
+        pub ping_every: Duration = Duration::from_secs(15), Client;
+        /// Time a server has to say anything after a heartbeat. Default 10 s. Then the connection
+        /// is closed, calls on it fail as perhaps sent, and the next one takes calls when the
+        /// server has answered a heartbeat.
+        pub ping_time: Duration = Duration::from_secs(10), Client;
         /// Time between the moment a server is told to stop, when its page of health begins to say
         /// so, and the moment it stops to accept. Default 0 s: who balances by health needs to see
         /// it twice or so.

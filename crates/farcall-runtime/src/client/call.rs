@@ -1,22 +1,25 @@
 //! A call is a builder and a future at once.
 
+mod check;
 mod pooled;
 mod started;
 
 pub use started::Started;
 
 use super::{
-    Client,
-    auth::NO_PLACE,
+    Client, Fail, Handle,
     driver::drive,
-    link::{Link, Queued, Request, Started as Stood},
+    fail::Tries,
+    link::{Link, Request, Started as Stood},
     pool::Role,
     queue::Place,
     slots::SlotId,
+    state::Queued,
     streaming::Opening,
 };
-use crate::{clock::after, limits::meta_bytes, server::MethodInfo};
-use farcall_core::{Body, Compress, Format, Limits, Meta, Put, Sent, Status, Streams, Take};
+use crate::{clock::after, server::MethodInfo};
+use check::{check, fits};
+use farcall_core::{Body, Compress, Format, Meta, Put, Sent, Status, Streams, Take};
 use farcall_wire::{CallHead, Reply, compress, format};
 use std::{
     fmt,
@@ -37,7 +40,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// ```
 #[must_use = "a call does nothing unless it is awaited"]
 pub struct Call<Req, Resp> {
-    raw: Raw<Req>,
+    pub(super) raw: Raw<Req>,
     response: PhantomData<fn() -> Resp>,
 }
 
@@ -47,7 +50,7 @@ pub struct CallMeta<Req, Resp>(Call<Req, Resp>);
 
 /// A call that wants no reply: ready when it is on its way.
 #[must_use = "a call does nothing unless it is awaited"]
-pub struct Oneway<Req>(Raw<Req>);
+pub struct Oneway<Req>(pub(super) Raw<Req>);
 
 /// Which method a call goes to.
 pub(crate) enum To {
@@ -58,6 +61,8 @@ pub(crate) enum To {
 /// A call, without the type of its reply.
 pub(super) struct Raw<Req> {
     pub(super) client: Client,
+    /// The client's own handle, where the call has gone on to one of its connections.
+    pub(super) front: Option<Arc<Handle>>,
     to: To,
     request: Req,
     /// The call's own metadata, the client's included; `None`: only the client's.
@@ -65,8 +70,10 @@ pub(super) struct Raw<Req> {
     oneway: bool,
     /// The bodies are bytes that are encoded already.
     raw: bool,
-    deadline: Option<Instant>,
+    pub(super) deadline: Option<Instant>,
     pub(super) stage: Stage,
+    /// The attempts that have failed.
+    pub(super) tries: Option<Box<Tries>>,
 }
 
 pub(super) enum Stage {
@@ -76,9 +83,11 @@ pub(super) enum Stage {
         queued: Queued,
         timer: Timer,
     },
-    /// Stands in line for a connection of its own.
+    /// Stands in line for a connection of its own, or waits for any address to open.
     InLine {
         place: Place,
+        /// The attempts to connect that had failed when it began to wait, at all addresses.
+        since: u64,
         timer: Timer,
     },
     Waiting(SlotId),
@@ -198,8 +207,18 @@ impl<Req> Unpin for Oneway<Req> {}
 
 impl<Req> Raw<Req> {
     pub(super) fn new(client: Client, to: To, request: Req) -> Raw<Req> {
-        let (meta, oneway, deadline, stage) = (None, false, None, Stage::Fresh);
-        Raw { client, to, request, meta, oneway, raw: false, deadline, stage }
+        Raw {
+            client,
+            front: None,
+            to,
+            request,
+            meta: None,
+            oneway: false,
+            raw: false,
+            deadline: None,
+            stage: Stage::Fresh,
+            tries: None,
+        }
     }
 
     /// How bodies of this format are written and read here. Gob is no bytes: it stays what it is.
@@ -226,7 +245,10 @@ impl<Req: Put> Raw<Req> {
                     // The reply cannot be here yet, and the slot keeps the waker.
                     Ok(Stood::Waiting(_) | Stood::Queued(_)) => return Poll::Pending,
                     Ok(Stood::Sent) => continue,
-                    Err(status) => return Poll::Ready(Err(self.end(status))),
+                    Err(status) => match self.failed(status) {
+                        Ok(()) => continue,
+                        Err(status) => return Poll::Ready(Err(status)),
+                    },
                 }
             };
             let Poll::Ready(result) = self.client.link().poll_reply(slot, cx.waker()) else {
@@ -240,25 +262,33 @@ impl<Req: Put> Raw<Req> {
                     _ => self.client.handle.done(),
                 }
             }
-            return Poll::Ready(match result {
-                Ok(Reply { error: Some(error), .. }) => Err(self.end(error)),
-                Ok(reply) => Ok(reply),
-                Err(status) => Err(self.end(status)),
-            });
+            let status = match result {
+                Ok(Reply { error: Some(error), .. }) => error,
+                Ok(reply) => return Poll::Ready(Ok(reply)),
+                Err(status) => status,
+            };
+            if let Err(status) = self.failed(status) {
+                return Poll::Ready(Err(status));
+            }
         }
     }
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        match self.start(cx, None) {
-            Ok(Stood::Queued(_) | Stood::InLine) => Poll::Pending,
-            Ok(stood) => {
-                self.stage = Stage::Over;
-                if let Stood::Waiting(slot) = stood {
-                    self.see_off(slot);
+        loop {
+            let status = match self.start(cx, None) {
+                Ok(Stood::Queued(_) | Stood::InLine) => return Poll::Pending,
+                Ok(stood) => {
+                    self.stage = Stage::Over;
+                    if let Stood::Waiting(slot) = stood {
+                        self.see_off(slot);
+                    }
+                    return Poll::Ready(Ok(()));
                 }
-                Poll::Ready(Ok(()))
+                Err(status) => status,
+            };
+            if let Err(status) = self.failed(status) {
+                return Poll::Ready(Err(status));
             }
-            Err(status) => Poll::Ready(Err(self.end(status))),
         }
     }
 
@@ -269,7 +299,10 @@ impl<Req: Put> Raw<Req> {
         cx: &mut Context<'_>,
         opening: Option<&Opening>,
     ) -> Result<Stood, Status> {
-        if let Role::Front(_) | Role::Spread(_) = self.client.handle.role
+        if self.client.defaults.fail != Fail::Fast {
+            self.earn();
+        }
+        if let Role::Front(_) | Role::Spread(_) | Role::Many(_) = self.client.handle.role
             && !self.board(cx)?
         {
             return Ok(Stood::InLine);
@@ -364,7 +397,7 @@ impl<Req> Raw<Req> {
         let Reply { format, compress, body, .. } = reply;
         let Body { bytes, lent } = body;
         let bytes = match compress {
-            Compress::Other(_) => self.client.link().inbox.unfold(compress, bytes),
+            Compress::Other(_) => self.client.link().joins.inbox.unfold(compress, bytes),
             _ => compress::unfold(compress, bytes, limits.unfolded_bytes),
         };
         let bytes = bytes.map_err(|e| self.unreadable(&e))?;
@@ -382,11 +415,12 @@ impl<Req> Raw<Req> {
     #[cold]
     pub(super) fn end(&mut self, status: Status) -> Status {
         self.leave();
-        self.client.link().place(status).with_attempts(1)
+        let status = self.client.link().place(status);
+        self.told(status)
     }
 
     /// Gives back what the call holds: its place in the line, or its slot.
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Waiting(slot) => self.client.link().abandon(slot),
             Stage::Queued { queued, .. } => self.client.link().leave(queued),
@@ -407,48 +441,6 @@ fn timer_at(at: Instant, cx: &mut Context<'_>) -> Result<Pin<Box<Sleep>>, Status
         cx.waker().wake_by_ref();
     }
     Ok(sleep)
-}
-
-/// What every server would close the connection for is not sent.
-#[inline]
-fn check(head: &CallHead<'_>, limits: &Limits) -> Result<(), Status> {
-    if head.service.len().max(head.method.len()) > limits.name_bytes {
-        return Err(too_large("the name", limits.name_bytes, "Limits::name_bytes"));
-    }
-    if !head.meta.is_empty() && meta_bytes(head.meta) > limits.meta_bytes {
-        return Err(too_large("the metadata", limits.meta_bytes, "Limits::meta_bytes"));
-    }
-    Ok(())
-}
-
-/// Whether a protocol that carries one format, or no metadata, can carry the call; what it cannot
-/// is named.
-fn fits(link: &Link, head: &CallHead<'_>) -> Result<(), Status> {
-    let protocol = link.target.protocol;
-    let (carried, default) = (protocol.carries(head.format), protocol.default_format());
-    let what = match head {
-        CallHead { meta, .. }
-            if !protocol.carries_meta() && meta.iter().any(|(key, _)| key == NO_PLACE) =>
-        {
-            "credentials".to_owned()
-        }
-        CallHead { meta: [(key, _), ..], .. } if !protocol.carries_meta() => {
-            format!("metadata (`{key}`)")
-        }
-        CallHead { format: Format::Gob, .. } if !carried => "bodies in gob".to_owned(),
-        CallHead { format, .. } if !carried => format!("bodies in {format}, only in {default}"),
-        CallHead { compress: Compress::None, .. } => return Ok(()),
-        CallHead { compress, .. } if !protocol.carries_meta() => {
-            format!("compressed bodies ({compress})")
-        }
-        _ => return Ok(()),
-    };
-    Err(Status::invalid_argument(format!("{} does not carry {what}", protocol.name())))
-}
-
-#[cold]
-fn too_large(what: &str, most: usize, limit: &str) -> Status {
-    Status::resource_exhausted(format!("{what} is too long; the limit is {most} bytes ({limit})"))
 }
 
 #[cold]

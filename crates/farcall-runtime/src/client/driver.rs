@@ -1,10 +1,14 @@
 //! The task behind a client: dials when a call asks for it, reads and writes the open connection,
 //! fails calls whose time is up, and backs off when the server cannot be reached.
 
+mod ending;
+
 use super::{
     leave::{self, Halves},
-    link::{self, Link, Phase, State, expired},
+    link::Link,
     over::Connector,
+    pulse::Pulse,
+    state::{self, Phase, State, expired},
 };
 use crate::{
     clock::{Alarm, after},
@@ -12,7 +16,7 @@ use crate::{
     target::Target,
 };
 use bytes::BytesMut;
-use farcall_core::{Limits, Status};
+use farcall_core::Status;
 use farcall_wire::{Event, Fed, Out};
 use std::{
     collections::hash_map::RandomState,
@@ -50,6 +54,8 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
         let Gone { link, connector: Some(connector) } = &mut gone else { return };
         let (first, most) = link.limits.reconnect;
         let mut pause = Duration::ZERO;
+        // The last connection hung: the next one is given calls when the server has answered.
+        let mut prove = false;
         let mut not_before = Instant::now();
         while wanted(link).await {
             if unless_closed(link, sleep_until(not_before)).await.is_none() {
@@ -59,24 +65,24 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
             let failure = match unless_closed(link, dialled).await {
                 Some(Ok(Ok(stream))) => {
                     let since = Instant::now();
-                    let ended = run(link, stream).await;
+                    let ended = run(link, stream, prove).await;
                     if matches!(link.lock().phase, Phase::Closed) {
                         break;
                     }
-                    // One that was let go of is nobody's any more.
+                    // One that was let go of is nobody's any more, and nothing is pushed over it.
                     match &ended.status {
                         Some(status) => {
-                            down(link, status, ended.answered, ended.unread);
-                            link.inbox.lost(status);
+                            link.down(status, ended.answered, ended.unread);
+                            link.joins.inbox.lost(status);
                         }
-                        // Nothing is pushed over the one that was let go of.
-                        None => link.inbox.lost(&link.place(Status::leaving())),
+                        None => link.joins.inbox.lost(&link.place(Status::leaving())),
                     }
+                    prove = ended.hung || prove && !ended.answered;
                     let lived = ended.answered || since.elapsed() >= SHORT_LIFE;
-                    if lived {
+                    if !prove && lived {
                         pause = Duration::ZERO;
                     }
-                    if lived && ended.leaving {
+                    if !prove && lived && ended.leaving {
                         // Nothing is wrong with the server, or with its successor.
                         not_before = Instant::now();
                         continue;
@@ -94,7 +100,7 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
                 None => break,
             };
             if let Some(status) = failure {
-                down(link, &link.place(status), false, true);
+                link.down(&link.place(status), false, true);
             }
             pause = if pause.is_zero() { first } else { pause.saturating_mul(2).min(most) };
             not_before = after(Instant::now(), jittered(pause));
@@ -144,31 +150,6 @@ async fn unless_closed<F: Future>(link: &Link, wait: F) -> Option<F::Output> {
     .await
 }
 
-/// There is no connection any more, or still none: every call that was on it fails, and callers
-/// that wait learn of it.
-fn down(link: &Link, status: &Status, answered: bool, unread: bool) {
-    let mut wakers = Vec::new();
-    let mut state = link.lock();
-    // What the server did not look at has not been sent, whatever was written.
-    let written = if unread { 0 } else { state.written };
-    let all = state.base..u64::MAX;
-    let sent = |position| status.clone().with_sent(State::sent(written, position));
-    state.slots.fail_all(&all, &mut wakers, sent);
-    if !matches!(state.phase, Phase::Closed) {
-        state.phase = Phase::Down;
-    }
-    // A connection that answered and ended is no failed attempt: who waits asks for another.
-    state.refused = !answered;
-    if !answered {
-        state.failures += 1;
-        state.failure = Some(status.clone());
-    }
-    state.forget_connection();
-    state.queue.call_all(&mut wakers);
-    drop(state);
-    wakers.into_iter().for_each(Waker::wake);
-}
-
 /// The driver's task, and what it leaves behind when it ends: because the client is closed, or
 /// because its runtime is. Calls must not wait for it; the next one may start another on a runtime
 /// that lives.
@@ -181,12 +162,12 @@ impl Drop for Gone {
     fn drop(&mut self) {
         let closed = matches!(self.link.lock().phase, Phase::Closed);
         let status = if closed {
-            link::closed()
+            state::closed()
         } else {
             Status::cancelled("the runtime that the client ran on has ended")
         };
         // Callers in the line have lost nothing: they try again.
-        down(&self.link, &status, true, false);
+        self.link.down(&status, true, false);
         self.link.unclaim(self.connector.take().filter(|_| !closed));
     }
 }
@@ -198,25 +179,24 @@ struct Ended {
     answered: bool,
     /// The server said goodbye.
     leaving: bool,
+    hung: bool,
     /// The server refused the connection before it read anything.
     unread: bool,
 }
 
-async fn run(link: &Arc<Link>, stream: Stream) -> Ended {
+async fn run(link: &Arc<Link>, stream: Stream, prove: bool) -> Ended {
     {
         let mut state = link.lock();
         let Target { protocol, .. } = link.target;
         let mut wire = protocol.open_to(&link.target.place(), &link.limits);
-        link.inbox.introduce(&mut *wire);
+        link.joins.inbox.introduce(&mut *wire);
         state.wire = Some(wire);
         state.write = Some(Arc::clone(&stream.write));
-        if !matches!(state.phase, Phase::Closed) {
-            state.phase = Phase::Up;
-        }
-        let mut wakers = Vec::new();
-        state.queue.call_all(&mut wakers);
-        drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+    }
+    let mut pulse = Pulse::default();
+    pulse.begin(link, prove);
+    if !pulse.proving {
+        link.open();
     }
     let mut connected = Connected {
         link,
@@ -235,21 +215,24 @@ async fn run(link: &Arc<Link>, stream: Stream) -> Ended {
         answered: false,
         leaving: false,
         let_go: false,
+        pulse,
+        hung: false,
         unread: false,
     };
     let status = poll_fn(|cx| connected.poll(cx)).await;
-    let Connected { read, write, input, need, answered, leaving, let_go, unread, .. } = connected;
+    let Connected { read, write, input, need, leaving, let_go, hung, unread, .. } = connected;
+    let answered = connected.answered && !hung;
     if let_go {
         let halves = Halves { read, write: Arc::clone(&write), input, need };
         if let Some(leaver) = leave::let_go(link, halves) {
             tokio::spawn(leaver);
-            return Ended { status: None, answered, leaving, unread };
+            return Ended { status: None, answered, leaving, hung, unread };
         }
     }
     // What a transport still has to say at its end, it says soon or not at all.
     let _ = timeout(CLOSE_TIME, poll_fn(|cx| write.poll_close(cx))).await;
     let status = (!let_go).then(|| link.place(status));
-    Ended { status, answered, leaving, unread }
+    Ended { status, answered, leaving, hung, unread }
 }
 
 /// An open connection, as its driver sees it.
@@ -277,6 +260,8 @@ struct Connected<'l> {
     leaving: bool,
     /// All is written: others may read what comes.
     let_go: bool,
+    pulse: Pulse,
+    hung: bool,
     unread: bool,
 }
 
@@ -321,7 +306,7 @@ impl Connected<'_> {
             };
             self.ring(cx);
             if closed && self.left(cx, flushed) {
-                return Poll::Ready(link::closed());
+                return Poll::Ready(state::closed());
             }
             if self.leaving && !closed && flushed && self.may_let_go() {
                 self.let_go = true;
@@ -330,6 +315,10 @@ impl Connected<'_> {
             if self.stall.poll(cx).is_ready() {
                 let text = "the server does not read (Limits::write_stall)";
                 return Poll::Ready(Status::unavailable(text));
+            }
+            if let Poll::Ready(status) = self.pulse.poll(self.link, cx) {
+                self.hung = true;
+                return Poll::Ready(status);
             }
             match self.receive(cx) {
                 Poll::Ready(Ok(())) => {}
@@ -346,32 +335,6 @@ impl Connected<'_> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
-    }
-
-    /// The client is closed: whether nothing is left to be written or waited for, or the time is
-    /// up.
-    #[cold]
-    fn left(&mut self, cx: &mut Context<'_>, flushed: bool) -> bool {
-        let Limits { call_time, drain_time, .. } = self.link.limits;
-        if self.leave.at().is_none() {
-            self.leave.set(after(Instant::now(), call_time.unwrap_or(drain_time)));
-        }
-        let late = self.leave.poll(cx).is_ready();
-        let mut state = self.link.lock();
-        // Where calls come one by one, what nobody waits for any more is not worth to be written.
-        let written = self.link.ordered || flushed && state.out.is_empty();
-        // Those on connections that were left are somebody else's.
-        let done = written && !state.slots.waits_in(&(state.base..u64::MAX));
-        state.unwritten = !done;
-        done || late
-    }
-
-    /// Whether the connection only brings answers any more.
-    #[cold]
-    fn may_let_go(&self) -> bool {
-        let state = self.link.lock();
-        let written = self.pending.is_empty() && state.out.is_empty();
-        written && (!self.link.streaming || state.slots.waiting() == 0)
     }
 
     /// Writes what the driver holds.
@@ -433,7 +396,7 @@ impl Connected<'_> {
                 };
                 return Poll::Ready(Err(Status::unavailable(text)));
             }
-            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Ok(_)) => self.pulse.heard = true,
             Poll::Ready(Err(error)) => {
                 return Poll::Ready(Err(match Told::of(&error) {
                     Some(told) => self.told(told),
@@ -470,7 +433,7 @@ impl Connected<'_> {
                 Event::Reply(reply) if !state.slots.has_streams() => {
                     self.answered = true;
                     if reply.error.as_ref().is_some_and(Status::is_leaving) {
-                        state.heed_goodbye();
+                        self.link.heed_goodbye(state);
                     }
                     self.wakers.extend(state.slots.complete(reply));
                 }
@@ -486,38 +449,14 @@ impl Connected<'_> {
         }
         if fed.is_err() && !matches!(state.phase, Phase::Closed) {
             // Before anybody who is woken now can come back with another call.
-            state.phase = Phase::Down;
+            self.link.set(state, Phase::Down);
         }
         drop(guard);
         self.wakers.drain(..).for_each(Waker::wake);
+        if std::mem::take(&mut self.pulse.proving) && fed.is_ok() {
+            self.link.open();
+        }
         Poll::Ready(fed.map(|need| self.need = need))
-    }
-
-    /// The server has said its last; some replies end only there.
-    #[cold]
-    fn hear_the_end(&mut self) {
-        let mut state = self.link.lock();
-        if let Some(wire) = state.wire.as_deref_mut() {
-            wire.ended(&mut self.events);
-        }
-        if !matches!(state.phase, Phase::Closed) {
-            state.phase = Phase::Down;
-        }
-        for event in self.events.drain(..) {
-            if let Event::Reply(reply) = event {
-                (self.answered, self.need) = (true, 0);
-                self.wakers.extend(state.slots.complete(reply));
-            }
-        }
-        drop(state);
-        self.wakers.drain(..).for_each(Waker::wake);
-    }
-
-    /// The server, or its transport, says why there is no connection any more.
-    #[cold]
-    fn told(&mut self, told: &Told) -> Status {
-        self.unread = told.unread;
-        told.status()
     }
 
     /// Fails the calls whose deadline has passed.

@@ -10,7 +10,8 @@
 
 use super::{
     driver::READ_BYTES,
-    link::{Link, Phase, State, expired},
+    link::Link,
+    state::{Phase, State, expired},
 };
 use crate::{
     clock::Alarm,
@@ -27,15 +28,17 @@ use std::{
 };
 use tokio::time::Instant;
 
-impl State {
+impl Link {
     /// The server takes no more calls on this connection.
     #[cold]
-    pub(super) fn heed_goodbye(&mut self) {
-        if matches!(self.phase, Phase::Up) {
-            self.phase = Phase::Leaving;
+    pub(super) fn heed_goodbye(&self, state: &mut State) {
+        if matches!(state.phase, Phase::Up) {
+            self.set(state, Phase::Leaving);
         }
     }
+}
 
+impl State {
     /// Nothing is left of the connection here.
     pub(super) fn forget_connection(&mut self) {
         self.wire = None;
@@ -84,12 +87,14 @@ pub(super) fn let_go(link: &Arc<Link>, halves: Halves) -> Option<impl Future<Out
     let wire = state.wire.take();
     state.forget_connection();
     if matches!(state.phase, Phase::Leaving) {
-        state.phase = Phase::Down;
+        link.set(&mut state, Phase::Down);
     }
     let wire = wire.filter(|_| state.slots.waits_in(&positions));
     state.left += usize::from(wire.is_some());
     state.queue.call_all(&mut wakers);
     drop(state);
+    // Who waits for any address may ask this one for its next connection.
+    link.tell(None);
     wakers.into_iter().for_each(Waker::wake);
     let Halves { read, write, input, need } = halves;
     let (link, mut alarm) = (Arc::clone(link), Alarm::default());

@@ -5,22 +5,22 @@
 //! their turn to append.
 
 use super::{
+    call::start_driver,
+    many::Health,
     over::Connector,
     pushes::Inbox,
-    queue::{Place, Queue},
-    slots::{SlotId, Slots, Waiting},
+    slots::{SlotId, Waiting},
+    state::{Phase, Queued, State},
 };
 use crate::{
     limits::sane,
-    net::WriteHalf,
     stream::Pipe,
     target::{Address, Target},
 };
-use farcall_core::{Bounds, Code, Format, Limits, Sent, Status};
-use farcall_wire::{CallHead, Head, Mark, Out, Reply, Wire};
+use farcall_core::{Bounds, Format, Limits, Status};
+use farcall_wire::{CallHead, Head, Mark, Out, Reply};
 use std::{
     any::Any,
-    io::IoSlice,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -46,60 +46,23 @@ pub(crate) struct Link {
     started: AtomicBool,
     /// What the driver dials with; here while none runs.
     connector: Mutex<Option<Connector>>,
+    /// What it shares with the client's other links.
+    pub(super) joins: Joins,
+}
+
+/// What the links of a client share.
+#[derive(Clone)]
+pub(crate) struct Joins {
+    /// How the address stands, where the client has several.
+    pub(super) health: Option<Arc<Health>>,
     /// What the server pushes.
     pub(super) inbox: Arc<Inbox>,
 }
 
-/// How the connection stands.
-#[derive(Clone, Debug)]
-pub(crate) enum Phase {
-    /// No connection; the next call asks for one.
-    Down,
-    /// Being opened, or waiting to be tried again.
-    Dialling,
-    /// Open.
-    Up,
-    /// Open, and its server takes no new calls on it: they wait for another connection.
-    Leaving,
-    /// The client was closed, or its last handle is gone.
-    Closed,
-}
-
-pub(crate) struct State {
-    pub(crate) phase: Phase,
-    pub(crate) slots: Slots,
-    pub(crate) out: Out,
-    pub(crate) wire: Option<Box<dyn Wire>>,
-    pub(crate) write: Option<Arc<dyn WriteHalf>>,
-    /// The driver holds bytes that come before those in `out`.
-    pub(crate) driver_writes: bool,
-    /// The driver knows that it must flush.
-    pub(crate) flush_due: bool,
-    /// Bytes ever appended to the output, and bytes ever written of it, or lost.
-    pub(crate) appended: u64,
-    pub(crate) written: u64,
-    /// Where the output of this connection begins; what is before went to others.
-    pub(crate) base: u64,
-    /// Connections that are left and still have answers to bring.
-    pub(crate) left: usize,
-    pub(crate) driver: Option<Waker>,
-    /// Callers that wait for a connection or for room.
-    pub(crate) queue: Queue,
-    /// Who waits for the client to be closed.
-    pub(crate) closers: Vec<Waker>,
-    /// The client was closed before all of its output was written.
-    pub(crate) unwritten: bool,
-    /// The attempts to connect that have failed, and how the last one did.
-    pub(crate) failures: u64,
-    pub(crate) failure: Option<Status>,
-    /// The last connection ended without an answer, or there was none.
-    pub(crate) refused: bool,
-    /// When the driver's timer is set to, for deadlines.
-    pub(crate) alarm: Option<Instant>,
-    /// The numbers of streams that want to be attended to.
-    pub(super) touched: Vec<u64>,
-    /// All streams are to be looked at again.
-    pub(super) again: bool,
+impl Joins {
+    pub(super) fn of_one(limits: &Limits) -> Joins {
+        Joins { health: None, inbox: Inbox::new(limits) }
+    }
 }
 
 /// What a caller wants written.
@@ -133,48 +96,58 @@ pub(crate) enum Rest {
     Over,
 }
 
-/// A caller in the line: it says so when it comes again, and when it leaves.
-#[derive(Clone, Copy)]
-pub(crate) struct Queued {
-    place: Place,
-    /// The attempts to connect that had failed when it began to wait.
-    failures: u64,
-}
-
 impl Link {
-    pub(crate) fn new(target: Target, limits: Limits, connector: Connector) -> Link {
-        let limits = sane(limits);
-        let state = State {
-            phase: Phase::Down,
-            slots: Slots::new(limits.calls_in_flight),
-            out: Out::new(),
-            wire: None,
-            write: None,
-            driver_writes: false,
-            flush_due: false,
-            appended: 0,
-            written: 0,
-            base: 0,
-            left: 0,
-            driver: None,
-            queue: Queue::default(),
-            closers: Vec::new(),
-            unwritten: false,
-            failures: 0,
-            failure: None,
-            refused: false,
-            alarm: None,
-            touched: Vec::new(),
-            again: false,
-        };
+    pub(crate) fn new(target: Target, limits: &Limits, connector: Connector, joins: Joins) -> Link {
+        let limits = sane(limits.clone());
         let bounds = limits.bounds();
-        let state = Mutex::new(state);
+        let state = Mutex::new(State::new(&limits));
         let (started, connector) = (AtomicBool::new(false), Mutex::new(Some(connector)));
         let protocol = target.protocol;
         let plain = !protocol.carries_meta() || !protocol.carries(Format::MsgPack);
         let ordered = protocol.in_flight().is_some();
-        let (streaming, inbox) = (protocol.streams(), Inbox::new(&limits));
-        Link { target, limits, bounds, plain, ordered, streaming, state, started, connector, inbox }
+        let streaming = protocol.streams();
+        Link { target, limits, bounds, plain, ordered, streaming, state, started, connector, joins }
+    }
+
+    /// Another link to the same server.
+    pub(crate) fn another(&self, connector: Connector) -> Link {
+        Link::new(self.target.clone(), &self.limits, connector, self.joins.clone())
+    }
+
+    /// Changes how the connection stands.
+    pub(crate) fn set(&self, state: &mut State, phase: Phase) {
+        let open = |phase: &Phase| matches!(phase, Phase::Up);
+        let (was, is) = (open(&state.phase), open(&phase));
+        state.phase = phase;
+        if let Some(health) = self.joins.health.as_deref().filter(|_| was != is) {
+            health.opened(is);
+        }
+    }
+
+    /// Tells callers that wait for any address of the client what has happened here. Not under the
+    /// lock.
+    pub(crate) fn tell(&self, failure: Option<&Status>) {
+        if let Some(health) = &self.joins.health {
+            health.tell(failure);
+        }
+    }
+
+    /// Asks for a connection that no call waits for.
+    pub(crate) fn nudge(link: &Arc<Link>) -> Result<(), Status> {
+        if link.claim_driver() {
+            start_driver(link)?;
+        }
+        let mut state = link.lock();
+        let down = matches!(state.phase, Phase::Down);
+        if down {
+            state.phase = Phase::Dialling;
+        }
+        let driver = state.driver.clone().filter(|_| down);
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        Ok(())
     }
 
     #[inline]
@@ -203,6 +176,7 @@ impl Link {
         state.queue.call_all(&mut wakers);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
+        self.tell(None);
     }
 
     /// Writes a call into the output and takes a slot for it. `body` appends the body and may fail;
@@ -406,12 +380,11 @@ impl Link {
     pub(crate) fn close(&self) {
         let mut wakers = Vec::new();
         let mut state = self.lock();
-        state.phase = Phase::Closed;
+        self.set(&mut state, Phase::Closed);
         state.queue.call_all(&mut wakers);
         wakers.extend(state.driver.take());
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
-        self.inbox.close();
     }
 
     /// How the link stands between two calls, for a pool.
@@ -438,6 +411,46 @@ impl Link {
         Poll::Pending
     }
 
+    /// The connection takes calls.
+    pub(crate) fn open(&self) {
+        let mut wakers = Vec::new();
+        let mut state = self.lock();
+        if !matches!(state.phase, Phase::Closed) {
+            self.set(&mut state, Phase::Up);
+        }
+        state.queue.call_all(&mut wakers);
+        drop(state);
+        self.tell(None);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// There is no connection any more, or still none: every call that was on it fails, and callers
+    /// that wait learn of it.
+    pub(crate) fn down(&self, status: &Status, answered: bool, unread: bool) {
+        let mut wakers = Vec::new();
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        // What the server did not look at has not been sent, whatever was written.
+        let written = if unread { 0 } else { state.written };
+        let failed = |position| status.clone().with_sent(State::sent(written, position));
+        let all = state.base..u64::MAX;
+        state.slots.fail_all(&all, &mut wakers, failed);
+        if !matches!(state.phase, Phase::Closed) {
+            self.set(state, Phase::Down);
+        }
+        // A connection that answered and ended is no failed attempt: who waits asks for another.
+        state.refused = !answered;
+        if !answered {
+            state.failures += 1;
+            state.failure = Some(status.clone());
+        }
+        state.forget_connection();
+        state.queue.call_all(&mut wakers);
+        drop(guard);
+        self.tell(if answered { None } else { Some(status) });
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
     /// Says where the server is.
     #[cold]
     pub(crate) fn place(&self, status: Status) -> Status {
@@ -448,70 +461,6 @@ impl Link {
     }
 }
 
-impl State {
-    /// Whether one more call can be written, as far as slots and output go.
-    #[inline]
-    fn has_room(&self, limits: &Limits) -> bool {
-        let unwritten = self.appended.saturating_sub(self.written);
-        unwritten <= limits.client_output_bytes as u64 && self.slots.has_room()
-    }
-
-    /// Calls the next in line, if there is room for it. Called whenever there may be: room that
-    /// nobody is called for would never be taken.
-    pub(crate) fn next(&mut self, limits: &Limits) -> Option<Waker> {
-        let room = self.queue.waits() && matches!(self.phase, Phase::Up) && self.has_room(limits);
-        if room { self.queue.call() } else { None }
-    }
-
-    /// The place in the line, and the driver if it must be woken.
-    fn line_up(
-        &mut self,
-        waker: &Waker,
-        queued: Option<Queued>,
-    ) -> Result<(Queued, Option<Waker>), Status> {
-        if let (Some(queued), Some(failure)) = (queued, &self.failure)
-            && self.failures > queued.failures
-            && !matches!(self.phase, Phase::Up)
-        {
-            return Err(failure.clone());
-        }
-        let driver = match self.phase {
-            Phase::Closed => return Err(closed()),
-            Phase::Down => {
-                self.phase = Phase::Dialling;
-                self.driver.clone()
-            }
-            Phase::Dialling | Phase::Up | Phase::Leaving => None,
-        };
-        let place = self.queue.enter(queued.map(|queued| queued.place), waker);
-        let failures = queued.map_or(self.failures, |queued| queued.failures);
-        Ok((Queued { place, failures }, driver))
-    }
-
-    /// One write by the caller itself; true if everything went out.
-    #[inline]
-    fn write_directly(&mut self) -> bool {
-        let Some(write) = &self.write else { return false };
-        let mut chunks = [IoSlice::new(&[]); 4];
-        let count = self.out.slices(&mut chunks);
-        let Ok(written) = write.try_write(&chunks[..count]) else { return false };
-        self.out.advance(written);
-        self.written += written as u64;
-        self.out.is_empty()
-    }
-
-    /// What becomes of a call when its connection is lost: safe to repeat if its frame never left.
-    pub(crate) fn sent(written: u64, position: u64) -> Sent {
-        if written <= position { Sent::No } else { Sent::Maybe }
-    }
-}
-
-/// The status of a call whose deadline passed while it waited for its reply.
-#[cold]
-pub(crate) fn expired(sent: Sent) -> Status {
-    Status::new(Code::DeadlineExceeded, "no answer before the deadline").with_sent(sent)
-}
-
 #[cold]
 fn too_long(mark: &Mark, out: &mut Out, limits: &Limits) -> Status {
     let (all, body) = (out.tail().len() - mark.frame, out.tail().len() - mark.body);
@@ -519,10 +468,4 @@ fn too_long(mark: &Mark, out: &mut Out, limits: &Limits) -> Status {
         "the argument has {body} bytes, the message {all}; the limit is {} (Limits::message_bytes)",
         limits.message_bytes
     ))
-}
-
-/// The status of calls on a client that was closed.
-#[cold]
-pub(crate) fn closed() -> Status {
-    Status::cancelled("the client is closed")
 }

@@ -1,40 +1,50 @@
 //! The client: connect, call, share.
 
 mod auth;
+mod budget;
 mod call;
 mod driver;
+mod fail;
 mod leave;
 mod link;
+mod many;
 mod over;
 mod pool;
+mod pulse;
 mod pushes;
 mod queue;
 mod slots;
+mod state;
 mod streaming;
 mod streams;
 
 pub use call::{Call, CallMeta, Oneway, Started};
+pub use fail::Fail;
+pub use many::Select;
 pub use over::Over;
 pub use pushes::{Push, Pushes};
 pub use streaming::{StreamCall, Upload};
 
 use crate::{
-    net::{Dialer, Settings, Tcp},
+    net::{Settings, Tcp},
     server::{AskedCompressors, MethodInfo},
     target::Target,
 };
+use budget::Budget;
 use bytes::Bytes;
 use call::{To, start_driver};
 use farcall_core::{Compress, Format, Limits, Status, Value};
 use farcall_wire::{Protocol, sniff};
-use link::{Link, Queued};
+use link::{Joins, Link};
 use over::Connector;
-use pool::{Pool, Role, Spread, Taken};
+use pool::{Pool, Role, Taken};
 use queue::Place;
+use state::Queued;
 use std::{fmt, future::poll_fn, marker::PhantomData, sync::Arc, task::Poll, time::Duration};
 
 /// A client of one server. Cheap to clone, shared by any number of tasks, over one connection that
-/// is opened when it is needed and reopened when it was lost.
+/// is opened when it is needed and reopened when it was lost. Where several addresses are given,
+/// each has a connection, and a call takes one that is open: see [`ClientBuilder::addresses`].
 ///
 /// Over HTTP/1.1, where answers come in the order of the calls, a connection is one call's at a
 /// time: there are as many as there are calls at once, up to `Limits::connections_per_client`.
@@ -51,9 +61,15 @@ pub(crate) struct Handle {
     /// The link; where there are several, one that is never opened and knows the target.
     pub(crate) link: Arc<Link>,
     pub(crate) role: Role,
+    /// What retries come out of; none where a handle is not the client's own.
+    pub(crate) budget: Option<Box<Budget>>,
 }
 
 impl Handle {
+    fn alone(link: Link) -> Handle {
+        Handle { link: Arc::new(link), role: Role::Alone, budget: None }
+    }
+
     /// A call on this handle is over.
     #[inline]
     pub(crate) fn done(&self) {
@@ -68,18 +84,22 @@ impl Handle {
             Role::Alone | Role::Lent(_) => vec![Arc::clone(&self.link)],
             Role::Spread(spread) => spread.handles().iter().map(|h| Arc::clone(&h.link)).collect(),
             Role::Front(pool) => pool.close(),
+            Role::Many(many) => many.close(),
         }
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        if !matches!(self.role, Role::Lent(_)) {
+            self.link.joins.inbox.close();
+        }
         match &self.role {
             Role::Alone => self.link.close(),
             Role::Front(pool) => drop(pool.close()),
             Role::Lent(loan) => loan.give_back(&self.link),
             // Those have handles of their own.
-            Role::Spread(_) => {}
+            Role::Spread(_) | Role::Many(_) => {}
         }
     }
 }
@@ -135,6 +155,8 @@ pub(crate) struct Defaults {
     pub(crate) timeout: Option<Duration>,
     pub(crate) meta: Option<Arc<Vec<(String, String)>>>,
     pub(crate) service: Option<Arc<str>>,
+    pub(crate) fail: Fail,
+    pub(crate) idempotent: bool,
 }
 
 /// A typed client: what `#[service]` makes beside a service's trait.
@@ -191,37 +213,25 @@ impl Client {
     }
 
     fn over_by(protocol: &'static dyn Protocol, io: impl Over) -> Client {
-        Client::new(Target::given(protocol), Limits::default(), Connector::over(io), None)
+        let (target, limits) = (Target::given(protocol), Limits::default());
+        let joins = Joins::of_one(&limits);
+        let handle = Client::handle_of(target, &limits, Connector::over(io), None, joins);
+        Client::new(handle)
     }
 
-    fn new(
-        target: Target,
-        limits: Limits,
-        connector: Connector,
-        connections: Option<usize>,
-    ) -> Client {
+    fn new(mut handle: Handle) -> Client {
+        let Link { target, limits, .. } = &*handle.link;
         let defaults = Defaults {
             format: target.protocol.default_format(),
             compress: Compress::None,
             timeout: limits.call_time,
             meta: None,
             service: None,
+            fail: Fail::Fast,
+            idempotent: false,
         };
-        let link = Arc::new(Link::new(target, limits, connector.clone()));
-        let role = if link.ordered {
-            let most = connections.unwrap_or(link.limits.connections_per_client);
-            let most = if connector.many() { most } else { 1 };
-            Role::Front(Arc::new(Pool::new(Arc::clone(&link), connector, most)))
-        } else if let Some(2..) = connections {
-            let Link { target, limits, .. } = &*link;
-            let another = || {
-                Link::new(target.clone(), limits.clone(), connector.clone()).sharing_pushes(&link)
-            };
-            Role::Spread(Spread::new(connections.unwrap_or(1), another))
-        } else {
-            Role::Alone
-        };
-        Client { handle: Arc::new(Handle { link, role }), defaults }
+        handle.budget = Some(Box::new(Budget::new(limits)));
+        Client { handle: Arc::new(handle), defaults }
     }
 
     #[inline]
@@ -276,6 +286,7 @@ impl Client {
     pub async fn ready(&self) -> Result<(), Status> {
         match &self.handle.role {
             Role::Alone | Role::Lent(_) => Client::open(&self.handle).await,
+            Role::Many(many) => many.ready().await.map_err(|status| self.link().place(status)),
             Role::Front(pool) => Client::open(&*InLine::wait(pool).await?).await,
             Role::Spread(spread) => {
                 for handle in spread.handles() {
@@ -308,6 +319,7 @@ impl Client {
     pub async fn close(&self) -> Result<(), Status> {
         let links = self.handle.links();
         links.iter().for_each(|link| link.close());
+        self.link().joins.inbox.close();
         let mut written = true;
         for link in &links {
             written &= poll_fn(|cx| link.poll_closed(cx.waker())).await;
@@ -365,6 +377,9 @@ pub struct ClientBuilder<C> {
     token: Option<String>,
     connections: Option<usize>,
     pub(crate) compressors: AskedCompressors,
+    addresses: Option<Vec<String>>,
+    select: Select,
+    fail: Fail,
     transport: Settings,
     client: PhantomData<fn() -> C>,
 }
@@ -380,6 +395,9 @@ impl<C: ServiceClient> ClientBuilder<C> {
             token: None,
             connections: None,
             compressors: AskedCompressors::default(),
+            addresses: None,
+            select: Select::default(),
+            fail: Fail::default(),
             transport: Settings::default(),
             client: PhantomData,
         }
@@ -443,14 +461,14 @@ impl<C: ServiceClient> ClientBuilder<C> {
     }
 
     fn client(self) -> Result<Client, Status> {
-        let target = Target::parse(&self.url)?;
-        let known = self.compressors.known()?;
-        let dialer = Dialer::new(target.address.clone(), self.transport)?;
-        let connector = Connector::to(&target, dialer);
-        let client = Client::new(target, self.limits, connector, self.connections);
-        client.link().inbox.know(known);
+        let target = match &self.addresses {
+            Some(addresses) => Target::parse_at(&self.url, addresses)?,
+            None => Target::parse(&self.url)?,
+        };
+        let client = Client::new(self.handle(target)?);
+        client.link().joins.inbox.know(self.compressors.known()?);
         let format = self.format.unwrap_or(client.defaults.format);
-        let client = client.format(format).compress(self.compress);
+        let client = client.format(format).compress(self.compress).fail(self.fail);
         Ok(match self.token {
             Some(token) => client.auth(token),
             None => client,

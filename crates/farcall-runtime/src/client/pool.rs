@@ -10,9 +10,11 @@
 
 use super::{
     Handle,
-    link::{Link, Rest, closed},
+    link::{Link, Rest},
+    many::Many,
     over::Connector,
     queue::{Place, Queue},
+    state::closed,
 };
 use crate::clock::after;
 use farcall_core::Status;
@@ -33,6 +35,8 @@ pub(crate) enum Role {
     Front(Arc<Pool>),
     /// Calls take the next of these.
     Spread(Spread),
+    /// Calls pick one of several addresses.
+    Many(Many),
     /// It has borrowed its link for one call.
     Lent(Loan),
 }
@@ -45,7 +49,7 @@ pub(crate) struct Spread {
 
 impl Spread {
     pub(crate) fn new(count: usize, link: impl Fn() -> Link) -> Spread {
-        let handle = |_| Arc::new(Handle { link: Arc::new(link()), role: Role::Alone });
+        let handle = |_| Arc::new(Handle::alone(link()));
         Spread { handles: (0..count).map(handle).collect(), turn: AtomicUsize::new(0) }
     }
 
@@ -185,16 +189,28 @@ impl Pool {
     }
 
     fn add(&self, state: &mut State) -> Arc<Link> {
-        let Link { target, limits, .. } = &*self.model;
-        let link = Link::new(target.clone(), limits.clone(), self.connector.clone());
-        let link = Arc::new(link);
+        let link = Arc::new(self.model.another(self.connector.clone()));
         state.links.push(Arc::clone(&link));
         link
     }
 
     fn lend(self: &Arc<Pool>, link: Arc<Link>, used: bool) -> Arc<Handle> {
         let loan = Loan { pool: Arc::clone(self), used, over: AtomicBool::new(false) };
-        Arc::new(Handle { link, role: Role::Lent(loan) })
+        Arc::new(Handle { link, role: Role::Lent(loan), budget: None })
+    }
+
+    /// A link that is not lent, to be opened before a call needs it.
+    pub(crate) fn spare(&self) -> Option<Arc<Link>> {
+        let mut useless = Vec::new();
+        let mut state = self.lock();
+        let picked = if state.closed { None } else { self.pick(&mut state, &mut useless) };
+        let spare = picked.map(|(link, _)| link);
+        state.idle.extend(spare.clone().map(|link| (link, Instant::now())));
+        let next = state.next(self.most);
+        drop(state);
+        useless.iter().for_each(|link| link.close());
+        next.into_iter().for_each(Waker::wake);
+        spare
     }
 
     fn replace(self: &Arc<Pool>, link: &Arc<Link>) -> Option<Arc<Handle>> {

@@ -1,6 +1,6 @@
 //! Messages that the server sends without being asked, as a stream.
 
-use super::{Client, link::Link};
+use super::Client;
 use bytes::Bytes;
 use farcall_core::{Body, Bounds, Compress, Format, Limits, Meta, Sent, Status, Take};
 use farcall_wire::{
@@ -37,7 +37,7 @@ impl Client {
             let text = format!("{name} has no messages but answers: nothing is pushed over it");
             return Err(Status::unimplemented(text));
         }
-        Ok(Pushes::new(&link.inbox))
+        Ok(Pushes::new(&link.joins.inbox))
     }
 }
 
@@ -297,13 +297,5 @@ impl Inbox {
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
-    }
-}
-
-impl Link {
-    /// Pushes of this link come out where those of the other do.
-    pub(super) fn sharing_pushes(mut self, other: &Link) -> Link {
-        self.inbox = Arc::clone(&other.inbox);
-        self
     }
 }

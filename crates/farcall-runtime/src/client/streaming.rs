@@ -84,13 +84,19 @@ impl Opening {
         raw: &mut Raw<Req>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Arc<Pipe>, Status>> {
+        // The pipe belongs to the connection that the call goes to.
+        match raw.board(cx) {
+            Ok(true) => {}
+            Ok(false) => return Poll::Pending,
+            Err(status) => return Poll::Ready(Err(raw.end(status))),
+        }
         if self.pipe.is_none() {
             let link: Weak<Link> = Arc::downgrade(&raw.client.handle.link);
             self.pipe = Some(Pipe::new(link, true));
         }
         let Some(pipe) = self.pipe.clone() else { return Poll::Pending };
         match raw.start(cx, Some(self)) {
-            Ok(Started::Queued(_)) => return Poll::Pending,
+            Ok(Started::Queued(_) | Started::InLine) => return Poll::Pending,
             Ok(_) => raw.stage = Stage::Over,
             Err(status) => return Poll::Ready(Err(raw.end(status))),
         }

@@ -2,8 +2,9 @@
 //! pipes, and what their users want reaches the wire.
 
 use super::{
-    link::{Link, State},
+    link::Link,
     slots::{SlotId, Streaming},
+    state::State,
 };
 use crate::stream::{Allowed, End, Home, Pipe, wrong_shape};
 use farcall_core::{Limits, Sent, Status};
@@ -151,7 +152,7 @@ impl State {
                     wakers.extend(self.slots.fail(seq, failed));
                 }
             }
-            Event::Push(push) => wakers.extend(link.inbox.deliver(Ok(push))),
+            Event::Push(push) => wakers.extend(link.joins.inbox.deliver(Ok(push))),
             Event::Room { seq } => {
                 // Later, and all of them once: a peer may say so many times in one read.
                 match seq {
@@ -160,7 +161,7 @@ impl State {
                 }
                 return false;
             }
-            Event::Goodbye => self.heed_goodbye(),
+            Event::Goodbye => link.heed_goodbye(self),
             // Nobody calls a client.
             Event::Call(_) | Event::Unknown(_) | Event::Request(_) => return false,
         }

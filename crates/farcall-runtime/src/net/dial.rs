@@ -59,7 +59,10 @@ impl Dialer {
             #[cfg(not(unix))]
             Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
             Address::Memory(name) => super::dial_memory(name),
-            Address::Inherited(_) | Address::Given => Err(io::ErrorKind::NotConnected.into()),
+            // Each of several has a dialer of its own.
+            Address::Inherited(_) | Address::Given | Address::Several(_) => {
+                Err(io::ErrorKind::NotConnected.into())
+            }
         }
     }
 }

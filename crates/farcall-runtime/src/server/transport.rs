@@ -64,7 +64,7 @@ impl Shared {
                 Ok(Listener::Memory(net::MemoryListener::bind(&name).map_err(failed)?))
             }
             // Those are taken before.
-            Address::Inherited(_) | Address::Given => {
+            Address::Inherited(_) | Address::Given | Address::Several(_) => {
                 Err(failed(io::ErrorKind::Unsupported.into()))
             }
         }

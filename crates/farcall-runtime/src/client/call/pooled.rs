@@ -1,10 +1,11 @@
 //! Calls of a client with several connections: how they get one, how they leave it, and when they
 //! try another.
 
-use super::{Raw, Stage, To, timer_at};
+use super::{Raw, Stage, Timer, To, timer_at};
 use crate::{
     client::{
         Handle,
+        many::Picked,
         pool::{Role, Taken},
         queue::Place,
         slots::SlotId,
@@ -23,18 +24,23 @@ use tokio::time::Instant;
 impl<Req> Raw<Req> {
     /// Takes one of the client's connections for the call; false: it stands in line for one.
     #[cold]
-    pub(super) fn board(&mut self, cx: &mut Context<'_>) -> Result<bool, Status> {
+    pub(in crate::client) fn board(&mut self, cx: &mut Context<'_>) -> Result<bool, Status> {
+        if let Role::Many(_) = self.client.handle.role
+            && !self.pick(cx)?
+        {
+            return Ok(false);
+        }
         let front = Arc::clone(&self.client.handle);
         let pool = match &front.role {
             Role::Front(pool) => pool,
             Role::Spread(spread) => {
-                self.client.handle = spread.next();
+                self.go_on(spread.next());
                 return Ok(true);
             }
-            Role::Alone | Role::Lent(_) => return Ok(true),
+            Role::Alone | Role::Lent(_) | Role::Many(_) => return Ok(true),
         };
         let (place, mut timer) = match std::mem::replace(&mut self.stage, Stage::Fresh) {
-            Stage::InLine { place, timer } => (Some(place), timer),
+            Stage::InLine { place, timer, .. } => (Some(place), timer),
             Stage::Fresh => {
                 let now = Instant::now();
                 self.deadline = self.client.defaults.timeout.map(|time| after(now, time));
@@ -56,25 +62,82 @@ impl<Req> Raw<Req> {
                 if place.is_some() {
                     self.take_what_is_left();
                 }
-                self.client.handle = handle;
+                self.go_on(handle);
                 Ok(true)
             }
-            Taken::Line(place) => {
-                self.stage = Stage::InLine { place, timer };
-                if let (Stage::InLine { timer, .. }, Some(at)) = (&mut self.stage, self.deadline)
-                    && timer.is_none()
-                {
-                    *timer = Some(timer_at(at, cx)?);
+            Taken::Line(place) => self.line_up(place, 0, timer, cx),
+        }
+    }
+
+    /// Picks one of the client's addresses; false: the call waits for one that is open.
+    fn pick(&mut self, cx: &mut Context<'_>) -> Result<bool, Status> {
+        let front = Arc::clone(&self.client.handle);
+        let Role::Many(many) = &front.role else { return Ok(true) };
+        let (waited, mut timer) = match std::mem::replace(&mut self.stage, Stage::Fresh) {
+            Stage::InLine { place, since, timer } => (Some((place, since)), timer),
+            Stage::Fresh => (None, None),
+            other => {
+                self.stage = other;
+                return Ok(true);
+            }
+        };
+        if timer.as_mut().is_some_and(|t| t.as_mut().poll(cx).is_ready()) {
+            waited.into_iter().for_each(|(place, _)| many.leave(place));
+            let text = "no address could be reached before the deadline";
+            return Err(Status::deadline_exceeded(text).with_earlier(many.reasons()));
+        }
+        let avoid = self.tries.as_ref().map_or(&[][..], |tries| &tries.addresses);
+        match many.take(waited, avoid, cx.waker())? {
+            Picked::Node(handle) => {
+                if waited.is_some() {
+                    self.take_what_is_left();
                 }
-                Ok(false)
+                self.go_on(handle);
+                Ok(true)
+            }
+            Picked::Lobby(place, since) => {
+                if waited.is_none() {
+                    let now = Instant::now();
+                    self.deadline = self.client.defaults.timeout.map(|time| after(now, time));
+                }
+                self.line_up(place, since, timer, cx)
             }
         }
     }
 
-    pub(super) fn leave_line(&self, place: Place) {
-        if let Role::Front(pool) = &self.client.handle.role {
-            pool.leave(place);
+    /// The call goes on to a connection; the handle it came by knows the others.
+    fn go_on(&mut self, handle: Arc<Handle>) {
+        let front = std::mem::replace(&mut self.client.handle, handle);
+        self.front.get_or_insert(front);
+    }
+
+    fn line_up(
+        &mut self,
+        place: Place,
+        since: u64,
+        timer: Timer,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Status> {
+        self.stage = Stage::InLine { place, since, timer };
+        if let (Stage::InLine { timer, .. }, Some(at)) = (&mut self.stage, self.deadline)
+            && timer.is_none()
+        {
+            *timer = Some(timer_at(at, cx)?);
         }
+        Ok(false)
+    }
+
+    pub(super) fn leave_line(&self, place: Place) {
+        match &self.client.handle.role {
+            Role::Front(pool) => pool.leave(place),
+            Role::Many(many) => many.leave(place),
+            Role::Alone | Role::Spread(_) | Role::Lent(_) => {}
+        }
+    }
+
+    /// Whether the call may run twice.
+    pub(in crate::client) fn idempotent(&self) -> bool {
+        self.client.defaults.idempotent || matches!(self.to, To::Static(info) if info.idempotent)
     }
 
     /// A call on a connection that others had used has failed: whether it is made once more, on a
@@ -84,8 +147,7 @@ impl<Req> Raw<Req> {
     pub(super) fn again(&mut self, status: &Status) -> bool {
         let handle = Arc::clone(&self.client.handle);
         let Role::Lent(loan) = &handle.role else { return false };
-        let idempotent = matches!(self.to, To::Static(info) if info.idempotent);
-        let safe = status.sent() == Sent::No || status.sent() == Sent::Maybe && idempotent;
+        let safe = status.sent() == Sent::No || status.sent() == Sent::Maybe && self.idempotent();
         let lost = status.code() == Code::Unavailable && status.origin() == Origin::Local;
         if !(loan.used() && lost && safe) {
             return false;
@@ -98,7 +160,7 @@ impl<Req> Raw<Req> {
     }
 
     /// Time went by before the call began.
-    fn take_what_is_left(&mut self) {
+    pub(in crate::client) fn take_what_is_left(&mut self) {
         let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
         self.client.defaults.timeout = left;
     }

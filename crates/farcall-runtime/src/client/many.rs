@@ -1,0 +1,405 @@
+//! A client of several addresses: each has a link or a pool of its own, and a call picks one that
+//! is open.
+//!
+//! No call waits for an address that cannot be reached while another can: those that are down are
+//! asked to connect in the background, in their own time, and take part again once they have. Only
+//! where none is open do calls wait, in the *lobby*: for the first that opens, or until every one
+//! of them has failed.
+
+use super::{
+    Client, ClientBuilder, Handle,
+    link::{Joins, Link, Rest},
+    over::Connector,
+    pool::{Pool, Role},
+    pushes::Inbox,
+    queue::{Place, Queue},
+    state::closed,
+};
+use crate::{net::Dialer, target::Target};
+use farcall_core::{Limits, Status};
+use std::{
+    collections::hash_map::RandomState,
+    future::poll_fn,
+    hash::{BuildHasher, Hasher},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    task::{Poll, Waker},
+};
+
+/// How a client of several addresses chooses among those that can be reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Select {
+    /// They take turns.
+    #[default]
+    RoundRobin,
+    /// One at random.
+    Random,
+    /// The first; the others stand by.
+    First,
+}
+
+/// The addresses of a client.
+pub(crate) struct Many {
+    nodes: Vec<Node>,
+    select: Select,
+    turn: AtomicUsize,
+    lobby: Arc<Lobby>,
+}
+
+/// One address.
+struct Node {
+    handle: Arc<Handle>,
+    health: Arc<Health>,
+}
+
+/// How an address stands; its links tell.
+pub(crate) struct Health {
+    /// Which of the addresses it is.
+    index: usize,
+    /// Its open connections.
+    open: AtomicUsize,
+    /// It was asked to connect, and nothing has come of that yet.
+    asked: AtomicBool,
+    lobby: Arc<Lobby>,
+}
+
+/// Where calls wait while no address is open.
+struct Lobby {
+    state: Mutex<Waiting>,
+}
+
+struct Waiting {
+    queue: Queue,
+    /// Attempts to connect that have failed, at all addresses.
+    failures: u64,
+    /// Per address, which of them was its last, and why it failed.
+    last: Vec<Option<(u64, Status)>>,
+    closed: bool,
+}
+
+/// What a caller gets.
+pub(crate) enum Picked {
+    Node(Arc<Handle>),
+    /// A place in the lobby, and the failures there had been when the caller came.
+    Lobby(Place, u64),
+}
+
+impl Health {
+    /// A connection was opened, or is open no more.
+    pub(crate) fn opened(&self, is: bool) {
+        match is {
+            true => self.open.fetch_add(1, Ordering::AcqRel),
+            false => self.open.fetch_sub(1, Ordering::AcqRel),
+        };
+        self.asked.store(false, Ordering::Release);
+    }
+
+    /// Something has changed that callers in the lobby should know; not called under a lock.
+    pub(crate) fn tell(&self, failure: Option<&Status>) {
+        self.asked.store(false, Ordering::Release);
+        let mut wakers = Vec::new();
+        let mut state = self.lobby.lock();
+        if let Some(status) = failure {
+            state.failures += 1;
+            let failures = state.failures;
+            state.last[self.index] = Some((failures, status.clone()));
+        }
+        state.queue.call_all(&mut wakers);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire) > 0
+    }
+}
+
+impl Node {
+    /// Asks for a connection, where there is none and nobody has.
+    fn nudge(&self) -> Result<(), Status> {
+        if self.health.is_open() || self.health.asked.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.handle.nudge().inspect_err(|_| self.health.asked.store(false, Ordering::Release))
+    }
+}
+
+impl Handle {
+    fn nudge(&self) -> Result<(), Status> {
+        match &self.role {
+            Role::Alone | Role::Lent(_) => Link::nudge(&self.link),
+            Role::Spread(spread) => spread.handles().iter().try_for_each(|h| h.nudge()),
+            Role::Front(pool) => Pool::nudge(pool),
+            Role::Many(_) => Ok(()),
+        }
+    }
+}
+
+impl Lobby {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leave(&self, place: Place) {
+        // Wakers are dropped outside of the lock.
+        let old = self.lock().queue.leave(place);
+        drop(old);
+    }
+
+    /// A place to wait; an error where every address has failed since.
+    fn enter(&self, place: Option<Place>, since: u64, waker: &Waker) -> Result<Place, Status> {
+        let mut state = self.lock();
+        let old = place.and_then(|place| state.queue.leave(place));
+        let all = state.last.iter().all(|last| matches!(last, Some((at, _)) if *at > since));
+        let result = match state.closed {
+            true => Err(closed()),
+            false if all => {
+                let text = format!("none of the {} addresses can be reached", state.last.len());
+                Err(Status::unavailable(text).with_earlier(state.reasons()))
+            }
+            false => Ok(state.queue.enter(place, waker)),
+        };
+        drop(state);
+        drop(old);
+        result
+    }
+}
+
+impl Waiting {
+    fn reasons(&self) -> Vec<Status> {
+        self.last.iter().flatten().map(|(_, status)| status.clone()).collect()
+    }
+}
+
+impl Many {
+    /// One node for each address of the target, made by `handle`.
+    pub(crate) fn new(
+        target: &Target,
+        select: Select,
+        handle: impl Fn(Target, Arc<Health>) -> Result<Handle, Status>,
+    ) -> Result<Many, Status> {
+        let targets = target.each();
+        let state = Waiting {
+            queue: Queue::default(),
+            failures: 0,
+            last: vec![None; targets.len()],
+            closed: false,
+        };
+        let lobby = Arc::new(Lobby { state: Mutex::new(state) });
+        let node = |(index, target)| {
+            let (open, asked) = (AtomicUsize::new(0), AtomicBool::new(false));
+            let health = Arc::new(Health { index, open, asked, lobby: Arc::clone(&lobby) });
+            Ok(Node { handle: Arc::new(handle(target, Arc::clone(&health))?), health })
+        };
+        let nodes = targets.into_iter().enumerate().map(node).collect::<Result<_, Status>>()?;
+        // Clients do not all begin with the same one.
+        let turn = AtomicUsize::new(RandomState::new().build_hasher().finish() as u16 as usize);
+        Ok(Many { nodes, select, turn, lobby })
+    }
+
+    /// An address that is open, rather none of those to avoid.
+    fn pick(&self, avoid: &[usize]) -> Result<Option<&Node>, Status> {
+        let count = self.nodes.len();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let (first, other) = match self.select {
+            Select::RoundRobin => (turn % count, turn / count),
+            Select::Random => {
+                let random = mixed(turn as u64);
+                (random as u32 as usize % count, (random >> 32) as usize)
+            }
+            Select::First => (0, 0),
+        };
+        let node = &self.nodes[first];
+        if node.health.is_open() && avoid.is_empty() {
+            return Ok(Some(node));
+        }
+        node.nudge()?;
+        // The turns of those that are down go to all others alike.
+        let open = |node: &&Node| node.health.is_open();
+        let fresh = |node: &&Node| open(node) && !avoid.contains(&node.health.index);
+        let nodes = || self.nodes.iter();
+        Ok(match nodes().filter(fresh).count() {
+            0 => match nodes().filter(open).count() {
+                0 => None,
+                some => nodes().filter(open).nth(other % some),
+            },
+            some => nodes().filter(fresh).nth(other % some),
+        })
+    }
+
+    /// An address, or a place in the lobby. `waited` is what the last try gave.
+    pub(crate) fn take(
+        &self,
+        waited: Option<(Place, u64)>,
+        avoid: &[usize],
+        waker: &Waker,
+    ) -> Result<Picked, Status> {
+        let mut place = waited.map(|(place, _)| place);
+        let picked = self.try_take(waited, &mut place, avoid, waker);
+        if !matches!(picked, Ok(Picked::Lobby(..))) {
+            place.into_iter().for_each(|place| self.lobby.leave(place));
+        }
+        picked
+    }
+
+    fn try_take(
+        &self,
+        waited: Option<(Place, u64)>,
+        place: &mut Option<Place>,
+        avoid: &[usize],
+        waker: &Waker,
+    ) -> Result<Picked, Status> {
+        if let Some(node) = self.pick(avoid)? {
+            return Ok(Picked::Node(Arc::clone(&node.handle)));
+        }
+        let since = waited.map_or_else(|| self.lobby.lock().failures, |(_, since)| since);
+        self.nodes.iter().try_for_each(Node::nudge)?;
+        // Whatever the place before was, the lobby knows of it now.
+        let entered = self.lobby.enter(place.take(), since, waker)?;
+        *place = Some(entered);
+        // One may have opened before the waker was there.
+        match self.pick(avoid)? {
+            Some(node) => Ok(Picked::Node(Arc::clone(&node.handle))),
+            None => Ok(Picked::Lobby(entered, since)),
+        }
+    }
+
+    pub(crate) fn leave(&self, place: Place) {
+        self.lobby.leave(place);
+    }
+
+    /// Why addresses could not be reached, of those that could not.
+    pub(crate) fn reasons(&self) -> Vec<Status> {
+        self.lobby.lock().reasons()
+    }
+
+    /// Which address a link leads to.
+    pub(crate) fn index_of(&self, link: &Link) -> Option<usize> {
+        let of = |node: &Node| node.handle.link.target.address == link.target.address;
+        self.nodes.iter().position(of)
+    }
+
+    pub(crate) fn handle(&self, index: usize) -> &Arc<Handle> {
+        &self.nodes[index].handle
+    }
+
+    /// Nothing new begins; all links there are.
+    pub(crate) fn close(&self) -> Vec<Arc<Link>> {
+        let mut wakers = Vec::new();
+        let mut state = self.lobby.lock();
+        state.closed = true;
+        state.queue.call_all(&mut wakers);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        self.nodes.iter().flat_map(|node| node.handle.links()).collect()
+    }
+
+    /// Waits until an address is open, or all have failed.
+    pub(crate) async fn ready(&self) -> Result<(), Status> {
+        let mut line = InLobby { many: self, waited: None };
+        poll_fn(|cx| match line.many.take(line.waited.take(), &[], cx.waker()) {
+            Ok(Picked::Node(_)) => Poll::Ready(Ok(())),
+            Ok(Picked::Lobby(place, since)) => {
+                line.waited = Some((place, since));
+                Poll::Pending
+            }
+            Err(status) => Poll::Ready(Err(status)),
+        })
+        .await
+    }
+}
+
+/// A place in the lobby, until an address is open.
+struct InLobby<'m> {
+    many: &'m Many,
+    waited: Option<(Place, u64)>,
+}
+
+impl Drop for InLobby<'_> {
+    fn drop(&mut self) {
+        if let Some((place, _)) = self.waited.take() {
+            self.many.leave(place);
+        }
+    }
+}
+
+/// A number that looks like chance: the finish of splitmix64.
+fn mixed(count: u64) -> u64 {
+    let mut z = count.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+impl Client {
+    /// The handle of one address.
+    pub(super) fn handle_of(
+        target: Target,
+        limits: &Limits,
+        connector: Connector,
+        connections: Option<usize>,
+        joins: Joins,
+    ) -> Handle {
+        let another = || Link::new(target.clone(), limits, connector.clone(), joins.clone());
+        let link = Arc::new(another());
+        let role = if link.ordered {
+            let most = connections.unwrap_or(link.limits.connections_per_client);
+            let most = if connector.many() { most } else { 1 };
+            Role::Front(Arc::new(Pool::new(Arc::clone(&link), connector, most)))
+        } else if let Some(count @ 2..) = connections {
+            Role::Spread(super::pool::Spread::new(count, another))
+        } else {
+            Role::Alone
+        };
+        Handle { link, role, budget: None }
+    }
+}
+
+impl<C> ClientBuilder<C> {
+    /// What leads to the target: a connection, or several, or several addresses.
+    pub(super) fn handle(&self, target: Target) -> Result<Handle, Status> {
+        let ClientBuilder { limits, connections, transport, .. } = self;
+        let connector = |target: &Target| {
+            let dialer = Dialer::new(target.address.clone(), transport.clone())?;
+            Ok::<_, Status>(Connector::to(target, dialer))
+        };
+        let inbox = Inbox::new(limits);
+        let one = |target: Target, health| {
+            let connector = connector(&target)?;
+            let joins = Joins { health, inbox: Arc::clone(&inbox) };
+            Ok(Client::handle_of(target, limits, connector, *connections, joins))
+        };
+        let [first, _, ..] = &target.each()[..] else { return one(target, None) };
+        let connector = connector(first)?;
+        let many = Many::new(&target, self.select, |target, health| one(target, Some(health)))?;
+        let link = Arc::new(Link::new(target, limits, connector, Joins { health: None, inbox }));
+        Ok(Handle { link, role: Role::Many(many), budget: None })
+    }
+
+    /// Calls these addresses, `HOST:PORT` each, instead of that in the URL, which may be left out
+    /// there: `rpcx:///Arith`. The same as `rpcx://HOST:PORT,HOST:PORT/Arith`. Each has a
+    /// connection of its own; [`Select`] says how calls choose.
+    pub fn addresses<A: AsRef<str>>(mut self, addresses: impl IntoIterator<Item = A>) -> Self {
+        let addresses: Vec<_> = addresses.into_iter().map(|a| a.as_ref().to_owned()).collect();
+        self.addresses = Some(addresses);
+        self
+    }
+
+    /// How calls choose among several addresses. Default: they take turns.
+    pub fn select(mut self, select: Select) -> Self {
+        self.select = select;
+        self
+    }
+}
+
+impl Pool {
+    /// Asks for a connection that no call needs yet.
+    fn nudge(pool: &Arc<Pool>) -> Result<(), Status> {
+        match pool.spare() {
+            Some(link) if link.rest() != Rest::Open => Link::nudge(&link),
+            _ => Ok(()),
+        }
+    }
+}
