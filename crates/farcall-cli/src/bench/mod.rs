@@ -1,7 +1,7 @@
 //! `farcall bench`: many calls, measured.
 //!
-//! `load.rs` makes the calls, `tally.rs` counts them, `live.rs` and `plot.rs` show them while they are
-//! made; this file knows what to call and what to print.
+//! `load.rs` makes the calls, `tally.rs` counts them, `live.rs` and `plot.rs` show them while they
+//! are made; this file knows what to call and what to print.
 
 mod live;
 mod load;
