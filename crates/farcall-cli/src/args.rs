@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Call(Call),
     Bench(Bench),
     Doctor(Doctor),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// The tour: serves, calls everything every way there is, and checks every answer
@@ -221,6 +223,8 @@ Examples:
   farcall bench rpcx://127.0.0.1:8972/Arith/Mul --rate 20000 -d 30s
   farcall bench rpcx://127.0.0.1:8972/HelloService/SayHello '\"gopher\"' -n 10000 --json
 
+On a terminal, latency is drawn over time while it runs: p50 and p99 of each fifth of a second.
+
 Without JSON, Arith/Mul and Echo/Echo are called with typed messages, so that what is measured is
 the library; everything else is called through dynamic values. Exits 1 if a call failed.")]
 pub(crate) struct Bench {
@@ -303,6 +307,32 @@ pub(crate) struct Doctor {
     pub(crate) deadline: Duration,
     #[command(flatten)]
     pub(crate) secure: ClientFlags,
+}
+
+/// Prints what a shell needs to complete commands and flags
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  farcall completions bash > ~/.local/share/bash-completion/completions/farcall
+  farcall completions zsh > ~/.zfunc/_farcall       with ~/.zfunc in fpath
+  farcall completions fish > ~/.config/fish/completions/farcall.fish
+  farcall completions powershell >> $PROFILE
+  farcall completions elvish >> ~/.config/elvish/rc.elv")]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Prints the manual, or writes its pages into a folder
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  farcall man | man -l -
+  farcall man ~/.local/share/man/man1               then: man farcall-call")]
+pub(crate) struct Man {
+    /// The folder for farcall.1, farcall-call.1, …; made if it is missing
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// Who may read the page of limits.

@@ -17,6 +17,7 @@ mod secure;
 mod serve;
 pub mod services;
 mod several;
+mod shells;
 mod style;
 mod timed;
 mod typed;
@@ -43,6 +44,8 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Call(args) => call::run(args),
             Command::Bench(args) => bench::run(args),
             Command::Doctor(args) => doctor::run(args),
+            Command::Completions(args) => shells::completions(args),
+            Command::Man(args) => shells::man(args),
         },
         Err(Refusal::NotBuilt(name)) => usage(&format!("{name} is not built yet")),
         Err(Refusal::Clap(error)) => {

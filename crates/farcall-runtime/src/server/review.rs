@@ -355,7 +355,7 @@ mod tests {
         };
         assert_eq!(raised(Limits::default()), [""; 0]);
         let usual = Limits::default();
-        let minutes = |n| Duration::from_secs(n * 60);
+        let minutes = |n: u64| Duration::from_secs(n * 60);
         assert_eq!(raised(Limits { calls: 16 * usual.calls, ..usual.clone() }), [""; 0]);
         assert_eq!(raised(Limits { drain_time: minutes(60), ..usual.clone() }), [""; 0]);
         assert_eq!(raised(Limits { call_time: None, idle: Some(minutes(9)), ..usual }), [""; 0]);
