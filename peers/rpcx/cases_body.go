@@ -22,6 +22,7 @@ func bodyCases() []testCase {
 		{"1024", 1024}, // the largest that rpcx does not compress
 		{"1025", 1025},
 		{"2MiB", 2 << 20},
+		{"4MiB", 4 << 20},
 	}
 	types := []struct {
 		name string

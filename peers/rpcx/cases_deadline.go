@@ -49,7 +49,7 @@ func checkCallerGivesUp(ctx context.Context, addr string) error {
 }
 
 func withXClient(addr, service string, use func(x client.XClient) error) error {
-	discovery, err := client.NewPeer2PeerDiscovery(link.network()+"@"+addr, "")
+	discovery, err := client.NewPeer2PeerDiscovery(network()+"@"+addr, "")
 	if err != nil {
 		return err
 	}

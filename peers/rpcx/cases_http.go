@@ -21,7 +21,7 @@ import (
 // behind a CONNECT. rpcx-go serves the last on a port of its own only. They go
 // over plain TCP.
 func httpCases() []testCase {
-	if link.unix || link.ca != "" {
+	if link.unix || link.ca != "" || tunnel != "" {
 		return nil
 	}
 	cases := []testCase{

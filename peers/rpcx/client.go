@@ -41,16 +41,22 @@ func runClient(args []string) int {
 	addr := flags.String("addr", "", "HOST:PORT of the server under test")
 	only := flags.String("case", "all", "one case, or all below a name (mul runs mul/...)")
 	limit := flags.Duration("timeout", 10*time.Second, "longest a case may take")
+	flags.StringVar(&tunnel, "connect", "", "go through CONNECT to this path")
 	list := flags.Bool("list", false, "print the names of the cases and exit")
 	link.flags(flags)
 	_ = flags.Parse(args)
 
-	var cases []testCase
-	for _, c := range allCases() {
+	cases := allCases()
+	if *only != "all" {
+		cases = append(cases, extraCases()...)
+	}
+	var chosen []testCase
+	for _, c := range cases {
 		if *only == "all" || c.name == *only || strings.HasPrefix(c.name, *only+"/") {
-			cases = append(cases, c)
+			chosen = append(chosen, c)
 		}
 	}
+	cases = chosen
 	if *list {
 		for _, c := range cases {
 			fmt.Println(c.name)
@@ -138,9 +144,20 @@ var compressions = []struct {
 	{"gzip", protocol.Gzip},
 }
 
+// tunnel is the path of the CONNECT that a client goes through, if it does.
+var tunnel string
+
+// network is the transport of this run, in rpcx's words.
+func network() string {
+	if tunnel != "" {
+		return "http"
+	}
+	return link.network()
+}
+
 // connect goes over the transport of this run.
 func connect(c *client.Client, addr string) error {
-	return c.Connect(link.network(), addr)
+	return c.Connect(network(), addr)
 }
 
 func option(codec protocol.SerializeType, compress protocol.CompressType) client.Option {
@@ -153,6 +170,9 @@ func option(codec protocol.SerializeType, compress protocol.CompressType) client
 		panic(err)
 	}
 	o.TLSConfig = config
+	if tunnel != "" {
+		o.RPCPath = tunnel
+	}
 	return o
 }
 

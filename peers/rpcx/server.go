@@ -4,6 +4,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 
 	"github.com/smallnest/rpcx/server"
@@ -15,13 +17,23 @@ func runServer(args []string) int {
 	addr := flags.String("addr", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
 	untilStdin := flags.Bool("until-stdin-closes", false, "exit when stdin is closed")
 	overHTTP := flags.Bool("http", false, "frames behind CONNECT "+share.DefaultRPCPath+", and nothing else")
+	var own extras
+	own.flags(flags)
 	link.flags(flags)
 	_ = flags.Parse(args)
 	network := link.network()
 	if *overHTTP {
 		network = "http"
 	}
-	return serve(*addr, *untilStdin, network, server.NewServer())
+	s := server.NewServer()
+	if err := own.add(s); err != nil {
+		return fail(err)
+	}
+	run := func(listener net.Listener) error { return s.ServeListener(network, listener) }
+	if own.path != "" {
+		run = func(listener net.Listener) error { return http.Serve(listener, own.mux(s)) }
+	}
+	return serve(*addr, *untilStdin, s, run)
 }
 
 func runBenchServer(args []string) int {
@@ -39,12 +51,13 @@ func runBenchServer(args []string) int {
 	s := server.NewServer(options...)
 	s.DisableHTTPGateway = !*gateway
 	s.DisableJSONRPC = !*gateway
-	return serve(*addr, *untilStdin, "tcp", s)
+	run := func(listener net.Listener) error { return s.ServeListener("tcp", listener) }
+	return serve(*addr, *untilStdin, s, run)
 }
 
 // serve runs until the process is killed or, when asked to, until stdin closes
 // (so that the server does not outlive the test that started it).
-func serve(addr string, untilStdin bool, network string, s *server.Server) int {
+func serve(addr string, untilStdin bool, s *server.Server, run func(net.Listener) error) int {
 	if err := register(s); err != nil {
 		return fail(err)
 	}
@@ -59,7 +72,7 @@ func serve(addr string, untilStdin bool, network string, s *server.Server) int {
 	fmt.Printf("listening on %s\n", listener.Addr())
 
 	served := make(chan error, 1)
-	go func() { served <- s.ServeListener(network, listener) }()
+	go func() { served <- run(listener) }()
 	stdinClosed := make(chan struct{})
 	if untilStdin {
 		go func() {

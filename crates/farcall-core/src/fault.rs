@@ -66,6 +66,8 @@ pub enum Why {
         /// The field's name.
         field: &'static str,
     },
+    /// A codec of the user's own refused the body; the text is its own.
+    Codec(String),
     /// The format cannot carry this type.
     Unsupported {
         /// The format's name.
@@ -177,6 +179,7 @@ impl fmt::Display for Why {
             Why::Overrun => f.write_str("a length points past the end"),
             Why::NotUtf8 => f.write_str("text is not UTF-8"),
             Why::Syntax(rule) => f.write_str(rule),
+            Why::Codec(text) => f.write_str(text),
             Why::NoSuchChoice { of } => write!(f, "`{of}` has no such value"),
             Why::Missing { field } => write!(f, "required field `{field}` is missing"),
             Why::Unsupported { format, what } => write!(f, "{format} cannot carry {what}"),

@@ -11,6 +11,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod codecs;
 pub mod compress;
 mod compressors;
 mod cursor;
@@ -18,6 +19,7 @@ pub mod format;
 pub mod gob;
 pub mod http1;
 pub mod jsonrpc;
+mod known;
 pub mod netrpc;
 mod out;
 mod push;
@@ -25,7 +27,9 @@ pub mod rpcx;
 pub mod sniff;
 mod wire;
 
+pub use codecs::{Codec, Codecs};
 pub use compressors::{Compressor, Compressors};
+pub use known::Known;
 pub use out::Out;
 pub use push::{Push, PushHead};
 pub use wire::{

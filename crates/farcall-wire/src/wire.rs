@@ -1,6 +1,6 @@
 //! The contract between wires and the machine: what a protocol is, what it finds, what it writes.
 
-use crate::{Compressors, Out, Push, PushHead, compress::Unfold, http1, jsonrpc, netrpc, rpcx};
+use crate::{Codec, Known, Out, Push, PushHead, compress::Unfold, http1, jsonrpc, netrpc, rpcx};
 use bytes::{Bytes, BytesMut};
 use farcall_core::{
     Body, Call, Compress, Format, Found, Limits, Meta, MethodId, Routes, Shape, Status, Str,
@@ -177,10 +177,16 @@ pub trait Wire: Send {
         rpcx::unknown(found, service, method)
     }
 
-    /// Told before anything else, and only where there are any: which compressions this end knows
-    /// beside those that are built in.
-    fn know(&mut self, compressors: &Arc<Compressors>) {
-        let _ = compressors;
+    /// Told before anything else, and only where there is any: what this end knows beside what is
+    /// built in.
+    fn know(&mut self, known: &Arc<Known>) {
+        let _ = known;
+    }
+
+    /// The codec of a format that is not built in.
+    fn codec(&self, format: Format) -> Option<&dyn Codec> {
+        let _ = format;
+        None
     }
 
     /// Unfolds a body whose compression is not built in.

@@ -89,7 +89,7 @@ pub use farcall_runtime::{
 };
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};
-pub use farcall_wire::{Compressor, compress::Unfold};
+pub use farcall_wire::{Codec, Compressor, compress::Unfold};
 pub use futures_core::Stream;
 
 #[cfg(feature = "tower")]

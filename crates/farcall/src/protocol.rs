@@ -3,7 +3,7 @@
 
 pub use farcall_core::{Body, Call, Found, MethodId, Routes, Shape, Streams, Ticket};
 pub use farcall_wire::{
-    Broken, CallHead, Compressor, Compressors, Control, End, EndHead, Event, Fed, Head, Item,
-    ItemHead, Mark, Out, Protocol, Push, PushHead, Reply, ReplyHead, Side, Sniff, Unknown, Wire,
-    compress,
+    Broken, CallHead, Codec, Codecs, Compressor, Compressors, Control, End, EndHead, Event, Fed,
+    Head, Item, ItemHead, Known, Mark, Out, Protocol, Push, PushHead, Reply, ReplyHead, Side,
+    Sniff, Unknown, Wire, compress,
 };

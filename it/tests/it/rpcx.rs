@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use farcall::{
-    Client, Code, Compress, Compressor, Cx, Format, Limits, Result, Server, Status, Unfold, json,
+    Bounds, Client, Code, Codec, Compress, Compressor, Cx, Format, Limits, Result, Server, Status,
+    Unfold, Value, format, json,
 };
 use farcall_cli::services::{Args, ArithClient, EchoClient, FailArgs, all};
 use farcall_it::services::Running;
@@ -228,5 +229,58 @@ async fn compressions_of_ones_own_go_both_ways() -> Result<()> {
 
     let status = all(1).compressor(1, Rows(there)).listen("tcp://127.0.0.1:0").await;
     assert!(status.map(drop).expect_err("gzip is there").text().contains("from 2 to 7"));
+    Ok(())
+}
+
+/// JSON from the last byte to the first.
+struct Backwards;
+
+impl Codec for Backwards {
+    fn encode(&self, value: &Value, out: &mut Vec<u8>) -> std::result::Result<(), String> {
+        let text = format::encode_to_vec(Format::Json, value).map_err(|e| e.to_string())?;
+        out.extend(text.into_iter().rev());
+        Ok(())
+    }
+
+    fn decode(&self, body: &[u8], bounds: Bounds) -> std::result::Result<Value, String> {
+        let text: Vec<u8> = body.iter().rev().copied().collect();
+        format::decode_within(Format::Json, text, bounds).map_err(|e| e.to_string())
+    }
+}
+
+#[tokio::test]
+async fn formats_of_ones_own_go_both_ways() -> Result<()> {
+    let nine = Format::Other(9);
+    let server = all(1).codec(9, Backwards).handle("Raw", "Swap", |cx: Arc<Cx>, body| async move {
+        let args: Args = cx.decode(&body)?;
+        cx.encode(&Args { a: args.b, b: args.a })
+    });
+    let running = Running::start(server).await;
+    for scheme in ["rpcx://", "rpcx+http://"] {
+        let url = running.url.replace("rpcx://", scheme);
+        let client = Client::builder(&url).codec(9, Backwards).format(nine).build().await?;
+        let arith = ArithClient::from_client(client.clone());
+        assert_eq!(arith.mul(Args { a: 6, b: 7 }).await?.c, 42);
+        let status = arith.divide(Args { a: 6, b: 0 }).await.expect_err("by zero");
+        assert_eq!(status.text(), "divide by zero");
+        let status = client.call("Arith.Mul", json!({"A": "six"})).await.expect_err("a text");
+        assert!(status.text().contains("format 9 argument cannot be read"), "{status}");
+        let raw = client.call_raw("Arith.Mul", &b"}7:\"B\",6:\"A\"{"[..]).format(nine).await?;
+        assert_eq!(raw, &b"}24:\"C\"{"[..]);
+        for format in [nine, Format::Json, Format::MsgPack, Format::Protobuf] {
+            let call = client.call_as::<Args, Args>("Raw.Swap", Args { a: 1, b: 2 });
+            assert_eq!(call.format(format).await?, Args { a: 2, b: 1 }, "{format}");
+        }
+        // Whoever has no such codec says so, at either end.
+        let plain = ArithClient::connect(&url).await?;
+        let status = plain.mul(Args { a: 6, b: 7 }).format(nine).await.expect_err("unknown");
+        assert!(status.text().contains("no codec"), "{status}");
+        let call = client.call_raw("Arith.Mul", &b"?"[..]).format(Format::Other(10));
+        assert_eq!(call.await.expect_err("unknown").text(), "can not find codec for 10");
+    }
+    let json = Client::connect(running.url.replace("rpcx", "http")).await?;
+    assert_eq!(json.call("Raw.Swap", json!({"A": 1, "B": 2})).await?, json!({"A": 2, "B": 1}));
+    let status = all(1).codec(4, Backwards).listen("tcp://127.0.0.1:0").await;
+    assert!(status.map(drop).expect_err("thrift").text().contains("from 5 to 15"));
     Ok(())
 }

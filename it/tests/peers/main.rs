@@ -11,6 +11,7 @@ mod http;
 mod jsonrpc;
 mod jsonrpc2;
 mod netrpc;
+mod own;
 mod plain;
 mod secure;
 mod tower;

@@ -89,7 +89,7 @@ async fn bodies_of_every_size() -> Result<()> {
     for format in [Format::Raw, Format::MsgPack, Format::Json] {
         for compress in FOLDS {
             let echo = echo.clone().format(format).compress(compress);
-            for size in [0, 1, 1024, 1025, 2 << 20] {
+            for size in [0, 1, 1024, 1025, 2 << 20, 4 << 20] {
                 let body: Bytes = (0..size).map(|i| (i * 7 % 251) as u8).collect();
                 let back = echo.bytes(body.clone()).await?;
                 assert!(back == body, "{format}, {compress}, {size} bytes");

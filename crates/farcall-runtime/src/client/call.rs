@@ -366,9 +366,14 @@ impl<Req: Put> Raw<Req> {
             if items {
                 return Ok(());
             }
-            format::encode(format, value, link.bounds, out).map_err(|fault| {
-                let text = format!("the {format} argument cannot be written: {fault}");
-                Status::invalid_argument(text)
+            format::encode(format, value, link.bounds, out).or_else(|fault| {
+                // A format of the user's own is asked for only where none is built in.
+                let own =
+                    link.joins.inbox.codec(format).map(|codec| codec.put(value, link.bounds, out));
+                own.unwrap_or(Err(fault)).map_err(|fault| {
+                    let text = format!("the {format} argument cannot be written: {fault}");
+                    Status::invalid_argument(text)
+                })
             })
         })?;
         match started {
@@ -402,8 +407,12 @@ impl<Req> Raw<Req> {
         };
         let bytes = bytes.map_err(|e| self.unreadable(&e))?;
         let encoding = self.encoding(format);
-        format::decode(encoding, &bytes, lent.as_ref(), *bounds).map_err(|fault| {
-            self.unreadable(&format_args!("the {format} reply cannot be read: {fault}"))
+        format::decode(encoding, &bytes, lent.as_ref(), *bounds).or_else(|fault| {
+            let codec = self.client.link().joins.inbox.codec(encoding);
+            let own = codec.map(|codec| codec.take(&bytes, *bounds));
+            own.unwrap_or(Err(fault)).map_err(|fault| {
+                self.unreadable(&format_args!("the {format} reply cannot be read: {fault}"))
+            })
         })
     }
 

@@ -27,7 +27,7 @@ pub use streaming::{StreamCall, Upload};
 
 use crate::{
     net::{Settings, Tcp},
-    server::{AskedCompressors, MethodInfo},
+    server::{Asked, MethodInfo},
     target::Target,
 };
 use budget::Budget;
@@ -376,7 +376,7 @@ pub struct ClientBuilder<C> {
     compress: Compress,
     token: Option<String>,
     connections: Option<usize>,
-    pub(crate) compressors: AskedCompressors,
+    pub(crate) known: Asked,
     addresses: Option<Vec<String>>,
     select: Select,
     fail: Fail,
@@ -394,7 +394,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             compress: Compress::None,
             token: None,
             connections: None,
-            compressors: AskedCompressors::default(),
+            known: Asked::default(),
             addresses: None,
             select: Select::default(),
             fail: Fail::default(),
@@ -466,7 +466,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             None => Target::parse(&self.url)?,
         };
         let client = Client::new(self.handle(target)?);
-        client.link().joins.inbox.know(self.compressors.known()?);
+        client.link().joins.inbox.know(self.known.known()?);
         let format = self.format.unwrap_or(client.defaults.format);
         let client = client.format(format).compress(self.compress).fail(self.fail);
         Ok(match self.token {

@@ -4,7 +4,7 @@ use super::Client;
 use bytes::Bytes;
 use farcall_core::{Body, Bounds, Compress, Format, Limits, Meta, Sent, Status, Take};
 use farcall_wire::{
-    Compressors, Wire,
+    Codec, Known, Wire,
     compress::{self, Unfold},
     format,
 };
@@ -166,7 +166,12 @@ impl Push {
     /// by name, and in the format that its program has chosen.
     pub fn decode_as<T: Take>(&self, format: Format) -> Result<T, Status> {
         let body = Body::from(self.bytes()?);
-        format::decode(format, &body.bytes, None, self.inbox.bounds).map_err(|fault| {
+        let (bytes, bounds) = (&body.bytes, self.inbox.bounds);
+        let read = match self.inbox.codec(format) {
+            Some(codec) => codec.take(bytes, bounds),
+            None => format::decode(format, bytes, None, bounds),
+        };
+        read.map_err(|fault| {
             unreadable(&format_args!("the {format} message cannot be read: {fault}"))
         })
     }
@@ -184,9 +189,9 @@ fn unreadable(why: &dyn fmt::Display) -> Status {
 }
 
 /// What all connections of a client share: what was pushed over them and waits to be taken, and the
-/// compressions that are not built in.
+/// what this end knows that is not built in.
 pub(crate) struct Inbox {
-    known: OnceLock<Arc<Compressors>>,
+    known: OnceLock<Arc<Known>>,
     state: Mutex<State>,
     most: usize,
     bounds: Bounds,
@@ -246,8 +251,8 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells of the compressions that are not built in, before anything is sent.
-    pub(super) fn know(&self, known: Option<Arc<Compressors>>) {
+    /// Tells of what is not built in, before anything is sent.
+    pub(super) fn know(&self, known: Option<Arc<Known>>) {
         if let Some(known) = known {
             let _ = self.known.set(known);
         }
@@ -260,10 +265,17 @@ impl Inbox {
         }
     }
 
+    /// The codec of a format that is not built in.
+    pub(super) fn codec(&self, format: Format) -> Option<&dyn Codec> {
+        self.known.get()?.codec(format)
+    }
+
     /// Unfolds a body, whatever its compression.
     pub(super) fn unfold(&self, compress: Compress, body: Bytes) -> Result<Bytes, Unfold> {
         match (compress, self.known.get()) {
-            (Compress::Other(_), Some(known)) => known.unfold(compress, &body, self.unfolded_bytes),
+            (Compress::Other(_), Some(known)) => {
+                known.compressors.unfold(compress, &body, self.unfolded_bytes)
+            }
             _ => compress::unfold(compress, body, self.unfolded_bytes),
         }
     }

@@ -1,4 +1,5 @@
-//! Calls of methods that do not exist, for whoever takes them: a proxy.
+//! Calls whose bodies nobody decodes: of methods that do not exist, for whoever takes them (a
+//! proxy), and of methods that want bytes.
 
 use super::{
     Cx, Running, Server,
@@ -8,8 +9,8 @@ use super::{
     router::Entry,
 };
 use bytes::Bytes;
-use farcall_core::{Body, Bounds, Format, Status, Streams, Value};
-use farcall_wire::format;
+use farcall_core::{Body, Bounds, Format, Put, Status, Str, Streams, Take, Value};
+use farcall_wire::{Codec, format};
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
@@ -45,23 +46,83 @@ impl Server {
         F: Fn(Arc<Cx>, Bytes) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Bytes, Status>> + Send + 'static,
     {
-        self.fallback = Some(Entry {
-            service: String::new(),
-            name: String::new(),
-            streams: Streams::default(),
-            method: Box::new(Fallback { run }),
-            shapes: [None; 2],
-            calls: AtomicU64::new(0),
-        });
+        self.fallback = Some(entry(String::new(), String::new(), run));
+        self
+    }
+
+    /// Adds one method that is given its calls' bodies as they came, unfolded and not decoded: what
+    /// rpcx-go calls a handler (`AddHandler`). Metadata, names and the body's format are the
+    /// context's, and the answer must be in the same format; everything else is as with a
+    /// [`fallback`](Server::fallback).
+    ///
+    /// ```ignore
+    /// Server::new().handle("Echo", "Back", |cx, body| async move {
+    ///     println!("{} bytes of {}", body.len(), cx.format());
+    ///     let args: Args = cx.decode(&body)?;
+    ///     cx.encode(&args)
+    /// })
+    /// ```
+    #[must_use]
+    pub fn handle<F, Fut>(
+        mut self,
+        service: impl Into<String>,
+        method: impl Into<String>,
+        run: F,
+    ) -> Server
+    where
+        F: Fn(Arc<Cx>, Bytes) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Bytes, Status>> + Send + 'static,
+    {
+        self.entries.push(entry(service.into(), method.into(), run));
         self
     }
 }
 
+fn entry<F, Fut>(service: String, name: String, run: F) -> Entry
+where
+    F: Fn(Arc<Cx>, Bytes) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Bytes, Status>> + Send + 'static,
+{
+    let (streams, calls) = (Streams::default(), AtomicU64::new(0));
+    Entry { service, name, streams, method: Box::new(Undecoded { run }), shapes: [None; 2], calls }
+}
+
 impl Cx {
-    /// How the body is encoded that a [`fallback`](Server::fallback) is given; `Raw` for all other
-    /// calls, whose bodies are decoded before anybody is asked.
+    /// How the body is encoded that a [`fallback`](Server::fallback) or a
+    /// [`handle`](Server::handle) is given; `Raw` for all other calls, whose bodies are decoded
+    /// before anybody is asked.
     pub fn format(&self) -> Format {
         self.more.as_ref().map_or(Format::Raw, |more| more.format)
+    }
+
+    /// Reads a body in the call's [`format`](Cx::format), those that the server was given included
+    /// ([`Server::codec`]). What cannot be read is `InvalidArgument`.
+    pub fn decode<T: Take>(&self, body: &Bytes) -> Result<T, Status> {
+        let (format, bounds) = (self.format(), self.conn.router.bounds);
+        let read = match self.codec(format) {
+            Some(codec) => codec.take(body, bounds),
+            None => format::decode(format, body, None, bounds),
+        };
+        read.map_err(|fault| {
+            Status::invalid_argument(format!("the {format} argument cannot be read: {fault}"))
+        })
+    }
+
+    /// Writes a value in the call's [`format`](Cx::format). What cannot be written is `Internal`.
+    pub fn encode<T: Put + ?Sized>(&self, value: &T) -> Result<Bytes, Status> {
+        let (format, bounds, mut out) = (self.format(), self.conn.router.bounds, Vec::new());
+        let written = match self.codec(format) {
+            Some(codec) => codec.put(value, bounds, &mut out),
+            None => format::encode(format, value, bounds, &mut out),
+        };
+        match written {
+            Ok(()) => Ok(out.into()),
+            Err(fault) => Err(Status::internal(format!("the reply cannot be written: {fault}"))),
+        }
+    }
+
+    fn codec(&self, format: Format) -> Option<&dyn Codec> {
+        self.conn.router.known.as_ref()?.codec(format)
     }
 
     /// The same call, for who must own it while somebody else still looks at it.
@@ -74,21 +135,21 @@ impl Cx {
     }
 }
 
-struct Fallback<F> {
+struct Undecoded<F> {
     run: F,
 }
 
-impl<F, Fut> Method for Fallback<F>
+impl<F, Fut> Method for Undecoded<F>
 where
     F: Fn(Arc<Cx>, Bytes) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Bytes, Status>> + Send + 'static,
 {
     fn start(&self, mut cx: Cx, body: Body, spawn: bool, reply: Reply<'_>) -> Option<Ran> {
         let format = reply.format();
-        let names = cx.unknown().cloned().unwrap_or_default();
+        let names = (Str::from(cx.service()), Str::from(cx.method()));
         if format == Format::Gob {
             let text = format!(
-                "{}.{} does not exist, and what takes such calls takes no gob",
+                "what takes the calls of {}.{} takes bytes, and gob's do not stand alone",
                 names.0, names.1
             );
             reply.fail_as((&names.0, &names.1), &Status::unimplemented(text), &[]);

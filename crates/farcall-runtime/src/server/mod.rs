@@ -5,7 +5,6 @@ mod alias;
 mod allow;
 mod auth;
 mod bound;
-mod compressors;
 mod conns;
 mod cx;
 mod drain;
@@ -13,6 +12,7 @@ mod fallback;
 mod func;
 mod gate;
 mod inherit;
+mod known;
 mod method;
 mod plugin;
 mod push;
@@ -27,12 +27,12 @@ mod web;
 pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
 pub use bound::{Bound, Memory};
-pub(crate) use compressors::Asked as AskedCompressors;
 pub use cx::Cx;
 pub(crate) use cx::{ConnInfo, More};
 pub use drain::ShutdownHandle;
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
 pub use inherit::inherits;
+pub(crate) use known::Asked;
 pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
 pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
@@ -54,7 +54,7 @@ use crate::{
 };
 use conns::{Conns, Refused};
 use farcall_core::{Cors, Limits, SourcedLimits, Status};
-use farcall_wire::{Compressors, Protocol, sniff::Spoken};
+use farcall_wire::{Known, Protocol, sniff::Spoken};
 use gate::Gate;
 use push::Outbox;
 use router::{Entry, Router};
@@ -86,7 +86,7 @@ pub struct Server {
     web: Web,
     aliases: Vec<alias::Alias>,
     fallback: Option<Entry>,
-    compressors: compressors::Asked,
+    known: Asked,
     tcp: Tcp,
     #[cfg(feature = "tls")]
     tls: Option<net::tls::Tls>,
@@ -327,6 +327,8 @@ impl Server {
         let secret = self.gate.secret();
         let mut router = Router::new(entries, pages, paths, self.listed, secret)?;
         alias::add(self.aliases, &mut router)?;
+        let known = self.known.known()?;
+        (router.known, router.bounds) = (known.clone(), limits.bounds());
         if let Some(fallback) = self.fallback {
             router.fall_back_to(fallback);
         }
@@ -343,7 +345,7 @@ impl Server {
             rules,
             spoken,
             given,
-            known: self.compressors.known()?,
+            known,
             guarded: self.gate.minds_calls(),
             gate: Arc::new(self.gate),
             spawn: self.spawn,
@@ -379,7 +381,7 @@ pub(crate) struct Shared {
     /// Protocols that are not built in; every listener speaks them.
     pub(crate) given: Vec<&'static dyn Protocol>,
     /// Compressions that are not built in, if there are any.
-    pub(crate) known: Option<Arc<Compressors>>,
+    pub(crate) known: Option<Arc<Known>>,
     pub(crate) gate: Arc<Gate>,
     /// The gate wants to see calls.
     pub(crate) guarded: bool,

@@ -5,7 +5,7 @@ use crate::{
     limits::meta_bytes,
     stream::{self, Codec},
 };
-use farcall_core::{Body, Bounds, Code, Compress, Origin, Put, Status, Take, Ticket};
+use farcall_core::{Body, Bounds, Code, Compress, Origin, Put, Status, Take, Ticket, Why};
 use farcall_wire::{EndHead, Head, Out, ReplyHead, ResponseHead, Wire, compress, format};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -87,10 +87,16 @@ impl<'a> Reply<'a> {
         let (format, bounds) = (self.ticket.format, self.rules.bounds);
         let decode = || format::decode(format, &bytes, lent.as_ref(), bounds);
         let decoded = catch_unwind(AssertUnwindSafe(decode)).map_err(|_| panicked())?;
-        decoded.map_err(|fault| {
-            let fault = if argument.is_empty() { fault } else { fault.in_field(argument) };
-            refused_body(self.ticket, fault)
-        })
+        decoded
+            .or_else(|fault| {
+                // A format of the user's own is asked for only where none is built in.
+                let own = self.wire.codec(format).map(|codec| codec.take(&bytes, bounds));
+                own.unwrap_or(Err(fault))
+            })
+            .map_err(|fault| {
+                let fault = if argument.is_empty() { fault } else { fault.in_field(argument) };
+                refused_body(self.ticket, fault)
+            })
     }
 
     /// Answers with a value.
@@ -116,6 +122,14 @@ impl<'a> Reply<'a> {
                 end(watch, Outcome::Done);
             }
             refused => {
+                let own = wire.codec(ticket.format);
+                let own = own.map(|codec| codec.put(value, rules.bounds, out.tail()));
+                let length = out.tail().len() - frame;
+                let refused = own.map_or(refused, Ok);
+                if matches!(refused, Ok(Ok(()))) && length <= rules.message_bytes {
+                    wire.end(mark, out);
+                    return end(watch, Outcome::Done);
+                }
                 wire.abandon(mark, out);
                 let status = match refused {
                     Ok(Err(fault)) => {
@@ -285,7 +299,7 @@ pub(crate) fn write_failure(
 fn refused_body(ticket: &Ticket, fault: farcall_core::Fault) -> Status {
     match ticket.format {
         // The words of Go's server for a format without a codec.
-        farcall_core::Format::Other(number) => {
+        farcall_core::Format::Other(number) if matches!(fault.why(), Why::Unsupported { .. }) => {
             Status::unimplemented(format!("can not find codec for {number}"))
         }
         farcall_core::Format::Thrift => Status::unimplemented(

@@ -2,9 +2,9 @@
 //! frame.
 
 use super::{method::Method, web::Paths};
-use farcall_core::{Cors, Found, MethodId, Routes, Shape, Status, Streams, Way};
-use farcall_wire::sniff::Spoken;
-use std::sync::atomic::AtomicU64;
+use farcall_core::{Bounds, Cors, Found, MethodId, Routes, Shape, Status, Streams, Way};
+use farcall_wire::{Known, sniff::Spoken};
+use std::sync::{Arc, atomic::AtomicU64};
 
 /// A method and its names; or a page, whose service has none and whose name is its path.
 pub(crate) struct Entry {
@@ -40,6 +40,9 @@ pub(crate) struct Router {
     aliases: Vec<(Names, u32)>,
     /// Who takes what does not exist.
     fallback: Option<MethodId>,
+    /// How bodies are read and written that no method's type says anything of.
+    pub(super) known: Option<Arc<Known>>,
+    pub(super) bounds: Bounds,
     /// Peers may read the names.
     listed: bool,
     /// Nothing is said of it to strangers.
@@ -64,6 +67,8 @@ impl Router {
             places,
             aliases: Vec::new(),
             fallback: None,
+            known: None,
+            bounds: Bounds::default(),
             listed,
             secret,
         };

@@ -13,7 +13,7 @@ use super::{
     request::{Request, Rest},
 };
 use crate::{
-    Compressors, Control, Event, Fed, Head, Mark, Out, Protocol, Request as PageRequest, Side,
+    Codec, Control, Event, Fed, Head, Known, Mark, Out, Protocol, Request as PageRequest, Side,
     Unknown, Wire,
     compress::Unfold,
     jsonrpc::{Ended, Face, Post},
@@ -32,7 +32,7 @@ pub(super) struct Server {
     /// What the connection has become by `CONNECT`.
     tunnel: Option<Box<dyn Wire>>,
     /// Compressions that are not built in.
-    known: Option<Arc<Compressors>>,
+    known: Option<Arc<Known>>,
     /// A reader of JSON-RPC that is not in use.
     pub(super) spare: Option<Box<Post>>,
     /// An empty line was let pass before the request at hand.
@@ -201,13 +201,17 @@ impl Wire for Server {
         })
     }
 
-    fn know(&mut self, compressors: &Arc<Compressors>) {
-        self.known = Some(Arc::clone(compressors));
+    fn know(&mut self, known: &Arc<Known>) {
+        self.known = Some(Arc::clone(known));
+    }
+
+    fn codec(&self, format: Format) -> Option<&dyn Codec> {
+        self.known.as_ref()?.codec(format)
     }
 
     fn unfold(&self, compress: Compress, body: Bytes, limit: usize) -> Result<Bytes, Unfold> {
         match &self.known {
-            Some(known) => known.unfold(compress, &body, limit),
+            Some(known) => known.compressors.unfold(compress, &body, limit),
             None => Err(Unfold::Unknown(compress)),
         }
     }

@@ -26,8 +26,8 @@ mod meta;
 mod push;
 
 use crate::{
-    CallHead, Compressors, Control, Event, Fed, Head, Mark, Out, OverHttp, Protocol, Reply,
-    ReplyHead, Side, Sniff, Tunnel, Unknown, Wire,
+    CallHead, Codec, Compressors, Control, Event, Fed, Head, Known, Mark, Out, OverHttp, Protocol,
+    Reply, ReplyHead, Side, Sniff, Tunnel, Unknown, Wire,
     compress::{self, Unfold},
 };
 use bytes::{Buf, Bytes, BytesMut};
@@ -114,8 +114,8 @@ struct Frames {
     memo: Memo,
     /// How many messages were pushed: their numbers.
     pushed: u64,
-    /// Compressions that are not built in.
-    known: Option<Arc<Compressors>>,
+    /// What is not built in.
+    known: Option<Arc<Known>>,
 }
 
 impl Wire for Frames {
@@ -152,7 +152,7 @@ impl Wire for Frames {
     fn end(&mut self, mark: Mark, out: &mut Out) {
         let tail = out.tail();
         if tail.len() - mark.body > COMPRESS_ABOVE && mark.compress != Compress::None {
-            fold(&mark, tail, self.known.as_deref());
+            fold(&mark, tail, self.known.as_deref().map(|known| &known.compressors));
         }
         let total = tail.len() - mark.frame - header::LEN;
         assert!(total <= u32::MAX as usize, "a frame of rpcx cannot hold {total} bytes");
@@ -165,13 +165,17 @@ impl Wire for Frames {
         out.tail().truncate(mark.frame);
     }
 
-    fn know(&mut self, compressors: &Arc<Compressors>) {
-        self.known = Some(Arc::clone(compressors));
+    fn know(&mut self, known: &Arc<Known>) {
+        self.known = Some(Arc::clone(known));
+    }
+
+    fn codec(&self, format: Format) -> Option<&dyn Codec> {
+        self.known.as_ref()?.codec(format)
     }
 
     fn unfold(&self, compress: Compress, body: Bytes, limit: usize) -> Result<Bytes, Unfold> {
         match &self.known {
-            Some(known) => known.unfold(compress, &body, limit),
+            Some(known) => known.compressors.unfold(compress, &body, limit),
             None => Err(Unfold::Unknown(compress)),
         }
     }
