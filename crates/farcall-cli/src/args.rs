@@ -131,8 +131,20 @@ pub(crate) struct Serve {
     /// Threads that serve; all cores unless given
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) workers: Option<usize>,
+    /// Whether each thread keeps the connections that it is dealt (per-core), or all share them
+    #[arg(long, value_name = "HOW", default_value = "per-core")]
+    pub(crate) threads: Threads,
     #[command(flatten)]
     pub(crate) secure: ServerFlags,
+}
+
+/// How work is spread over threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Threads {
+    /// A connection stays on the thread that it was dealt to.
+    PerCore,
+    /// Any thread takes up any connection.
+    Shared,
 }
 
 /// Makes one call: JSON in, JSON out

@@ -2,7 +2,7 @@
 
 use crate::{
     DONE, FAILED, USAGE,
-    args::{self, Secret, Serve, Shown},
+    args::{self, Secret, Serve, Shown, Threads},
     call::said,
     log, output, runtime, services,
 };
@@ -38,7 +38,9 @@ pub(crate) fn run(args: args::Serve) -> u8 {
             return USAGE;
         }
     };
-    let runtime = match runtime(args.workers) {
+    // With threads of its own for connections, the server needs one to accept.
+    let accepting = (args.threads == Threads::PerCore).then_some(1).or(args.workers);
+    let runtime = match runtime(accepting) {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
@@ -143,6 +145,11 @@ async fn serve(args: Serve, rules: Rules, limits: SourcedLimits) -> Result<(), S
     let guarded = rules.token.is_some();
     let Serve { listen, secure, auth_token, debug_limits, .. } = args;
     let mut server = services::with(settings).limits(limits).list_services().debug_rpc().health();
+    server = match (args.threads, args.workers) {
+        (Threads::PerCore, Some(workers)) => server.per_core_of(workers),
+        (Threads::PerCore, None) => server.per_core(),
+        (Threads::Shared, _) => server,
+    };
     server = match debug_limits {
         Shown::Off => server,
         Shown::Local => server.debug_limits(),

@@ -3,6 +3,7 @@
 mod calls;
 mod carriers;
 mod client;
+mod cores;
 mod differential;
 mod ending;
 mod failover;

@@ -4,15 +4,11 @@
 use super::{Budget, Busy, Conn, Late};
 use crate::{
     clock::after,
-    server::{Cx, More, Outcome, Passage, Watch, poll_passage, write_failure},
+    server::{Back, Cx, More, Outcome, Passage, Watch, poll_passage, write_failure},
 };
 use farcall_core::{Body, Call, Found, Meta, MethodId, Status, Ticket};
 use farcall_wire::{Request, Unknown};
-use std::{
-    future::poll_fn,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 /// A call without what the gate sees of it.
@@ -89,7 +85,7 @@ impl Conn {
             Wants::Unknown(_, missing) => (MethodId(u32::MAX), Some(&missing.names)),
         };
         let more = unknown.map(|names| Box::new(More::unknown(names.clone())));
-        let (conn, reply_meta) = (Arc::clone(&self.info), Mutex::new(Vec::new()));
+        let (conn, reply_meta) = (Arc::clone(&self.info), Back::default());
         let cx = Cx { conn, to, meta, deadline, reply_meta, more };
         let gate = &self.shared.gate;
         let held = Held { ticket, wants, watch: gate.watch(&cx, ticket.oneway) };

@@ -23,7 +23,7 @@ pub(crate) use part::Close;
 use crate::{
     clock::after,
     net::Stream,
-    server::{ConnInfo, Shared},
+    server::{ConnInfo, Entry, Ran, Shared},
 };
 use bytes::BytesMut;
 use farcall_core::Limits;
@@ -94,6 +94,29 @@ struct Budget {
     bytes: usize,
     until: Instant,
     over: bool,
+    /// When the clock was last read.
+    seen: Instant,
+    /// Before this no handler of the turn can have held its worker for too long.
+    suspect: Instant,
+}
+
+impl Budget {
+    /// A call was taken up, and perhaps its handler ran. The clock is read once a call: what ends
+    /// one begins the next.
+    #[inline]
+    fn ran(&mut self, ran: Option<Ran>, entry: &Entry, shared: &Shared) {
+        let now = match ran {
+            Some(Ran { began, ended }) => {
+                if ended >= self.suspect {
+                    shared.look_at_hold(entry, ended - began.unwrap_or(self.seen));
+                }
+                ended
+            }
+            None => Instant::now(),
+        };
+        self.seen = now;
+        self.over |= now >= self.until;
+    }
 }
 
 impl Conn {
@@ -155,6 +178,8 @@ impl Conn {
             bytes: self.limits().turn_bytes,
             until: after(now, self.limits().turn_time),
             over: false,
+            seen: now,
+            suspect: after(now, self.limits().hold_time),
         };
         loop {
             let broken = self.work(&mut budget, now).err();

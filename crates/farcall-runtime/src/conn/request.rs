@@ -3,7 +3,6 @@
 use super::{Budget, Conn, late::Leaver};
 use crate::server::{Cx, Reply, Watch};
 use farcall_wire::Request;
-use tokio::time::Instant;
 
 impl Conn {
     /// A request that is no call and has passed the gate: a page answers it, at once or later.
@@ -18,15 +17,10 @@ impl Conn {
         let (ticket, to) = (request.ticket, request.to);
         let entry = self.shared.router.entry(to);
         let mut later = None;
-        let reply = Reply::new(wire, &mut self.out, &ticket, entry, self.shared.rules, &mut later)
+        let reply = Reply::new(wire, &mut self.out, &ticket, entry, &self.shared.rules, &mut later)
             .watched(watch.as_deref_mut());
         let ran = entry.method.show(cx, request, self.shared.spawn, reply);
-        if let Some(ran) = &ran
-            && ran.ended - ran.began > self.shared.limits.hold_time
-        {
-            self.shared.held(entry, ran.ended - ran.began);
-        }
-        budget.over |= ran.map_or_else(Instant::now, |ran| ran.ended) >= budget.until;
+        budget.ran(ran, entry, &self.shared);
         if let Some(run) = later {
             self.leave(Leaver { ticket, to, deadline: None, watch }, run);
         }

@@ -90,7 +90,7 @@ impl Conn {
         let Some(wire) = self.wire.as_deref_mut() else { return };
         let entry = self.shared.router.entry(to);
         let mut later = None;
-        let reply = Reply::new(wire, &mut self.out, &ticket, entry, self.shared.rules, &mut later)
+        let reply = Reply::new(wire, &mut self.out, &ticket, entry, &self.shared.rules, &mut later)
             .watched(watch.as_deref_mut());
         entry.method.open(cx, body, &pipe, reply);
         match later {

@@ -4,13 +4,13 @@ use super::{Budget, Conn, late::Leaver, late::Stop, part::Part, scratch};
 use crate::{
     clock::after,
     conn::Close,
-    server::{Cx, Reply, Seen, Watch},
+    server::{Back, Cx, Reply, Seen, Watch},
 };
 use farcall_core::{Body, Call, Limits, MethodId, Status, Ticket};
 use farcall_wire::{Broken, Event, Fed, sniff};
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     task::Context,
 };
 use tokio::time::Instant;
@@ -64,6 +64,9 @@ impl Parked {
     }
 }
 
+/// So much input is cut in some microseconds.
+const LIGHT_BYTES: usize = 16 * 1024;
+
 /// What an event keeps of what was read.
 fn weight(event: &Event) -> usize {
     match event {
@@ -97,7 +100,7 @@ impl Conn {
                 homecomer.forget();
                 continue;
             };
-            let (entry, rules) = (self.shared.router.entry(homecomer.to), self.shared.rules);
+            let (entry, rules) = (self.shared.router.entry(homecomer.to), &self.shared.rules);
             let (ticket, mut watch) = (homecomer.ticket, homecomer.watch.take());
             let mut later = None;
             let reply = Reply::new(wire, &mut self.out, &ticket, entry, rules, &mut later);
@@ -180,11 +183,21 @@ impl Conn {
             if self.input.len() < before && (!events.is_empty() || !wire.midway()) {
                 self.timing.message_done(!events.is_empty());
             }
+            if before > LIGHT_BYTES {
+                // What it took to cut is not the next handler's time.
+                budget.seen = Instant::now();
+            }
             for event in events.drain(..) {
-                if direct && self.parked.is_empty() && !budget.over && self.may_start() {
-                    self.start(event, budget, now);
-                } else {
-                    self.sort(event, budget, now);
+                let at_once = direct && self.parked.is_empty() && !budget.over && self.may_start();
+                match event {
+                    // The way that most take, without a move of the event.
+                    Event::Call(call) if at_once => {
+                        budget.calls = budget.calls.saturating_sub(1);
+                        self.start_call(call, budget, now);
+                        budget.over |= budget.calls == 0;
+                    }
+                    event if at_once => self.start(event, budget, now),
+                    event => self.sort(event, budget, now),
                 }
             }
         }
@@ -209,6 +222,7 @@ impl Conn {
     }
 
     /// Starts a call that came at this moment, or answers in its place.
+    #[inline(never)]
     fn start(&mut self, event: Event, budget: &mut Budget, came: Instant) {
         budget.calls = budget.calls.saturating_sub(1);
         match event {
@@ -274,7 +288,7 @@ impl Conn {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn start_call(&mut self, call: Call, budget: &mut Budget, came: Instant) {
         if self.shared.guarded {
             return self.knock(call, budget, came);
@@ -285,7 +299,7 @@ impl Conn {
             return self.refuse_call(&ticket, to, &status, None);
         }
         let (conn, deadline) = (Arc::clone(&self.info), timeout.map(|t| after(came, t)));
-        let cx = Cx { conn, to, meta, deadline, reply_meta: Mutex::new(Vec::new()), more: None };
+        let cx = Cx { conn, to, meta, deadline, reply_meta: Back::default(), more: None };
         self.run_call(ticket, cx, body, None, budget);
     }
 
@@ -309,19 +323,10 @@ impl Conn {
         }
         let Some(wire) = self.wire.as_deref_mut() else { return };
         let mut later = None;
-        let reply = Reply::new(wire, &mut self.out, &ticket, entry, self.shared.rules, &mut later)
+        let reply = Reply::new(wire, &mut self.out, &ticket, entry, &self.shared.rules, &mut later)
             .watched(watch.as_deref_mut());
-        // The clock is read around the handler alone, and once more only where it did not run here.
-        let ended = match entry.method.start(cx, body, self.shared.spawn, reply) {
-            Some(ran) => {
-                if ran.ended - ran.began > self.shared.limits.hold_time {
-                    self.shared.held(entry, ran.ended - ran.began);
-                }
-                ran.ended
-            }
-            None => Instant::now(),
-        };
-        budget.over |= ended >= budget.until;
+        let ran = entry.method.start(cx, body, self.shared.spawn, reply);
+        budget.ran(ran, entry, &self.shared);
         if let Some(run) = later {
             self.leave(Leaver { ticket, to, deadline, watch }, run);
         }
@@ -337,7 +342,7 @@ impl Conn {
     ) {
         self.streams.close(ticket.seq);
         let Some(wire) = self.wire.as_deref_mut() else { return };
-        let (entry, rules) = (self.shared.router.entry(to), self.shared.rules);
+        let (entry, rules) = (self.shared.router.entry(to), &self.shared.rules);
         Reply::new(wire, &mut self.out, ticket, entry, rules, &mut None)
             .watched(watch.as_deref_mut())
             .fail(status, &[]);

@@ -31,7 +31,7 @@ pub(crate) use tcp::{adopt, bind as bind_tcp, dial as dial_tcp};
 pub(crate) use told::Told;
 pub(crate) use tunnel::tunnel;
 #[cfg(unix)]
-pub(crate) use unix::{UnixListener, dial as dial_unix};
+pub(crate) use unix::{UnixListener, adopt as adopt_unix, dial as dial_unix};
 
 /// The half that one task reads.
 pub(crate) trait ReadHalf: Send {

@@ -73,7 +73,7 @@ impl WriteHalf for Write {
     fn poll_write(&self, cx: &mut Context<'_>, chunks: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             // Try first: a socket is nearly always writable, and asking costs as much as writing.
-            match self.0.try_write_vectored(chunks) {
+            match self.try_write(chunks) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 done => return Poll::Ready(done),
             }
@@ -81,7 +81,11 @@ impl WriteHalf for Write {
         }
     }
     fn try_write(&self, chunks: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(chunks)
+        match chunks {
+            // The kernel has less to do for one.
+            [only] => self.0.try_write(only),
+            several => self.0.try_write_vectored(several),
+        }
     }
     fn poll_close(&self, _: &mut Context<'_>) -> Poll<()> {
         // Dropping the owned half shuts the direction down as well; this is for a stream whose

@@ -52,8 +52,8 @@ impl UnixListener {
     }
 
     /// The next connection.
-    pub(crate) async fn accept(&self) -> io::Result<Stream> {
-        Ok(adopt(self.listener.accept().await?.0, None))
+    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
+        Ok(self.listener.accept().await?.0)
     }
 }
 
@@ -108,7 +108,7 @@ fn file_id(path: &Path) -> Option<FileId> {
 
 /// Takes a connected socket. Where it was dialled, the peer is known by its path; where it was
 /// accepted, by its process.
-fn adopt(socket: UnixStream, path: Option<&Path>) -> Stream {
+pub(crate) fn adopt(socket: UnixStream, path: Option<&Path>) -> Stream {
     let credentials = socket.peer_cred().ok();
     let peer = Peer::Unix {
         path: path.map(Path::to_owned),

@@ -1,6 +1,6 @@
 //! Listeners: accept, count, hand over; back off when the system refuses.
 
-use super::{Shared, conns::Refused};
+use super::{Shared, conns::Refused, cores::Cores};
 use crate::net::{self, MemoryListener, Stream};
 use farcall_core::Limits;
 use farcall_wire::sniff::Spoken;
@@ -66,44 +66,90 @@ fn write_address(
 }
 
 impl Listener {
-    /// The next connection; none if it was lost while it was accepted.
-    async fn accept(&self, limits: &Limits) -> io::Result<Option<Stream>> {
+    /// The next connection.
+    async fn accept(&self) -> io::Result<Accepted> {
+        Ok(match self {
+            Listener::Tcp(listener) => Accepted::Tcp(listener.accept().await?.0),
+            #[cfg(feature = "tls")]
+            Listener::Tls(listener, tls) => Accepted::Tls(listener.accept().await?.0, tls.clone()),
+            #[cfg(unix)]
+            Listener::Unix(listener) => Accepted::Unix(listener.accept().await?),
+            Listener::Memory(listener) => {
+                Accepted::Memory(poll_fn(|cx| listener.poll_accept(cx)).await)
+            }
+        })
+    }
+}
+
+/// A connection that was accepted.
+enum Accepted {
+    Tcp(tokio::net::TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(tokio::net::TcpStream, net::tls::TlsHandle),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+    Memory(Stream),
+}
+
+/// Takes a connection to the runtime that it is called on.
+type Moved = Box<dyn FnOnce() -> io::Result<Accepted> + Send>;
+
+impl Accepted {
+    /// The connection; none if it was lost while it was accepted.
+    fn stream(self, limits: &Limits) -> Option<Stream> {
         let _ = limits; // for those transports that shake hands
         match self {
+            Accepted::Tcp(socket) => net::adopt(socket).ok(),
             #[cfg(feature = "tls")]
-            Listener::Tls(listener, tls) => {
-                let stream = net::adopt(listener.accept().await?.0).ok();
-                Ok(stream.and_then(|stream| tls.over(stream, limits)))
+            Accepted::Tls(socket, tls) => tls.over(net::adopt(socket).ok()?, limits),
+            #[cfg(unix)]
+            Accepted::Unix(socket) => Some(net::adopt_unix(socket, None)),
+            Accepted::Memory(stream) => Some(stream),
+        }
+    }
+
+    /// Takes the connection off the runtime that it was accepted on.
+    fn depart(self) -> io::Result<Moved> {
+        Ok(match self {
+            Accepted::Tcp(socket) => {
+                let socket = socket.into_std()?;
+                Box::new(move || tokio::net::TcpStream::from_std(socket).map(Accepted::Tcp))
+            }
+            #[cfg(feature = "tls")]
+            Accepted::Tls(socket, tls) => {
+                let socket = socket.into_std()?;
+                Box::new(move || Ok(Accepted::Tls(tokio::net::TcpStream::from_std(socket)?, tls)))
             }
             #[cfg(unix)]
-            Listener::Unix(listener) => listener.accept().await.map(Some),
-            Listener::Tcp(listener) => Ok(net::adopt(listener.accept().await?.0).ok()),
-            Listener::Memory(listener) => Ok(Some(poll_fn(|cx| listener.poll_accept(cx)).await)),
-        }
+            Accepted::Unix(socket) => {
+                let socket = socket.into_std()?;
+                Box::new(move || tokio::net::UnixStream::from_std(socket).map(Accepted::Unix))
+            }
+            Accepted::Memory(stream) => Box::new(move || Ok(Accepted::Memory(stream))),
+        })
     }
 }
 
 /// Accepts on all listeners until it is told to stop.
-pub(super) async fn accept(doors: Vec<Door>, shared: Arc<Shared>, closing: watch::Receiver<bool>) {
+pub(super) async fn accept(doors: Vec<Door>, hall: Hall, closing: watch::Receiver<bool>) {
     let mut loops = JoinSet::new();
     for door in doors {
-        loops.spawn(accept_on(door, Arc::clone(&shared), closing.clone()));
+        loops.spawn(accept_on(door, hall.clone(), closing.clone()));
     }
     while loops.join_next().await.is_some() {}
 }
 
-async fn accept_on(door: Door, shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
+async fn accept_on(door: Door, hall: Hall, mut closing: watch::Receiver<bool>) {
     let mut pause = BACK_OFF.0;
     loop {
         let accepted = tokio::select! {
-            accepted = door.listener.accept(&shared.limits) => accepted,
+            accepted = door.listener.accept() => accepted,
             _ = closing.wait_for(|closing| *closing) => break,
         };
         match accepted {
-            Ok(None) => {}
-            Ok(Some(stream)) => {
+            Ok(accepted) => {
                 pause = BACK_OFF.0;
-                let_in(stream, door.spoken, &shared);
+                hall.receive(accepted, door.spoken);
             }
             // A peer that left between connecting and being accepted is no reason to pause.
             Err(error) if is_peers(&error) => {}
@@ -120,10 +166,9 @@ async fn accept_on(door: Door, shared: Arc<Shared>, mut closing: watch::Receiver
     // Who waits in the queue of a listener that closes would be reset. They have connected: they
     // are served, as far as there is time. Others find the queue of an inherited one.
     if !door.inherited {
-        for _ in 0..shared.limits.connections {
-            match at_once(door.listener.accept(&shared.limits)).await {
-                Some(Ok(Some(stream))) => let_in(stream, door.spoken, &shared),
-                Some(Ok(None)) => {}
+        for _ in 0..hall.shared.limits.connections {
+            match at_once(door.listener.accept()).await {
+                Some(Ok(accepted)) => hall.receive(accepted, door.spoken),
                 Some(Err(error)) if is_peers(&error) => {}
                 Some(Err(_)) | None => break,
             }
@@ -131,16 +176,52 @@ async fn accept_on(door: Door, shared: Arc<Shared>, mut closing: watch::Receiver
     }
 }
 
-fn let_in(stream: Stream, spoken: Spoken, shared: &Arc<Shared>) {
+/// Where connections come in, and from where they go to their runtimes.
+#[derive(Clone)]
+pub(super) struct Hall {
+    pub(super) shared: Arc<Shared>,
+    /// None: they stay on this one.
+    pub(super) cores: Option<Arc<Cores>>,
+}
+
+impl Hall {
+    fn receive(&self, accepted: Accepted, spoken: Spoken) {
+        let shared = Arc::clone(&self.shared);
+        let Some(cores) = &self.cores else {
+            if let Some(conn) = let_in(accepted, spoken, &shared) {
+                tokio::spawn(conn);
+            }
+            return;
+        };
+        // A socket that cannot change its runtime was lost, like one that cannot be set.
+        let Ok(moved) = accepted.depart() else { return };
+        cores.deal(|arriving| async move {
+            let conn = moved().ok().and_then(|accepted| let_in(accepted, spoken, &shared));
+            drop(arriving);
+            if let Some(conn) = conn {
+                conn.await;
+            }
+        });
+    }
+}
+
+/// The connection's task, if it is let in.
+fn let_in(
+    accepted: Accepted,
+    spoken: Spoken,
+    shared: &Arc<Shared>,
+) -> Option<impl Future<Output = ()> + Send + use<>> {
+    let stream = accepted.stream(&shared.limits)?;
     let peer = stream.peer.clone();
     match shared.admit(stream, spoken) {
-        Ok(conn) => drop(tokio::spawn(conn)),
+        Ok(conn) => return Some(conn),
         Err(Refused::Plugin(status)) => {
             tracing::info!(%peer, why = %status, "connection refused");
         }
         Err(Refused::Full) => tracing::warn!(%peer, "connection refused (Limits::connections)"),
         Err(Refused::Leaving) => {}
     }
+    None
 }
 
 /// What is there without waiting.

@@ -6,7 +6,7 @@ use farcall_core::{Format, Meta, MethodId, Str};
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -45,9 +45,35 @@ pub struct Cx {
     pub(crate) to: MethodId,
     pub(crate) meta: Meta,
     pub(crate) deadline: Option<Instant>,
-    pub(crate) reply_meta: Mutex<Vec<(String, String)>>,
+    pub(crate) reply_meta: Back,
     /// What most calls do not have.
     pub(crate) more: Option<Box<More>>,
+}
+
+/// Metadata that goes back with the reply. In a box: most replies have none, and the context moves
+/// with its call.
+#[derive(Default)]
+pub(crate) struct Back(Mutex<Option<Box<Pairs>>>);
+
+type Pairs = Vec<(String, String)>;
+
+impl Back {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Pairs>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was set.
+    #[inline]
+    pub(crate) fn pairs(&mut self) -> &[(String, String)] {
+        let pairs = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        pairs.as_ref().map_or(&[], |pairs| pairs)
+    }
+}
+
+impl Clone for Back {
+    fn clone(&self) -> Back {
+        Back(Mutex::new(self.lock().clone()))
+    }
 }
 
 /// What is known of a call only where a gate asked for it.
@@ -151,8 +177,7 @@ impl Cx {
 
     /// Sends metadata back with the reply.
     pub fn set_meta(&self, key: impl Into<String>, value: impl Into<String>) {
-        let mut meta = self.reply_meta.lock().unwrap_or_else(PoisonError::into_inner);
-        meta.push((key.into(), value.into()));
+        self.reply_meta.lock().get_or_insert_default().push((key.into(), value.into()));
     }
 }
 

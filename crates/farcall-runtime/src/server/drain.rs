@@ -35,6 +35,7 @@ impl Bound {
     ///
     /// Dropping the future stops accepting at once and tells the connections goodbye.
     pub async fn run(self) -> Result<(), Status> {
+        let cores = self.cores()?.map(Arc::new);
         let Bound { shared, doors, stop } = self;
         let mut stopped = stop.subscribe();
         let mut signals = accept::Signals::new();
@@ -44,7 +45,8 @@ impl Bound {
         let (close, closing) = watch::channel(false);
         // Dropping the set stops accepting, also when this future is dropped.
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept::accept(doors, Arc::clone(&shared), closing));
+        let hall = accept::Hall { shared: Arc::clone(&shared), cores: cores.clone() };
+        accepting.spawn(accept::accept(doors, hall, closing));
         tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => {}
             () = signals.next() => {}
@@ -58,6 +60,9 @@ impl Bound {
             };
         close.send_replace(true);
         while accepting.join_next().await.is_some() {}
+        if let Some(cores) = &cores {
+            cores.arrived().await;
+        }
         drop(leave);
         let drained = async {
             while !shared.conns().open.is_empty() {

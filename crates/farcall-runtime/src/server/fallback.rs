@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     task::{Context, Poll, Waker},
 };
 
@@ -127,10 +127,9 @@ impl Cx {
 
     /// The same call, for who must own it while somebody else still looks at it.
     fn copy(&self) -> Cx {
-        let reply_meta = self.reply_meta.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let more = self.unknown().map(|names| Box::new(More::unknown(names.clone())));
         let (conn, meta) = (Arc::clone(&self.conn), self.meta.clone());
-        let (to, deadline, reply_meta) = (self.to, self.deadline, Mutex::new(reply_meta));
+        let (to, deadline, reply_meta) = (self.to, self.deadline, self.reply_meta.clone());
         Cx { conn, to, meta, deadline, reply_meta, more }
     }
 }
@@ -210,14 +209,14 @@ where
 
     fn answer(self: Pin<&mut Self>, reply: Reply<'_>) {
         let format = self.format;
-        let Some((cx, result)) = self.project().run.take() else {
+        let Some((mut cx, result)) = self.project().run.take() else {
             return reply.fail(&panicked(), &[]);
         };
-        let names = (cx.service(), cx.method());
-        let meta = cx.reply_meta.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut back = std::mem::take(&mut cx.reply_meta);
+        let (names, meta) = ((cx.service(), cx.method()), back.pairs());
         match result.and_then(|body| fit(format, cx.protocol(), body)) {
-            Ok(body) => reply.raw(names, &body, &meta),
-            Err(status) => reply.fail_as(names, &status, &meta),
+            Ok(body) => reply.raw(names, &body, meta),
+            Err(status) => reply.fail_as(names, &status, meta),
         }
     }
 }

@@ -15,8 +15,8 @@ use std::{
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    sync::{Arc, PoisonError, atomic::AtomicU64},
-    task::{Context, Poll, Waker},
+    sync::{Arc, atomic::AtomicU64},
+    task::{Context, Poll, Waker, ready},
 };
 use tokio::{task, time::Instant};
 
@@ -131,14 +131,15 @@ pub(crate) trait Method: Send + Sync {
 
 /// When a handler ran in place. Unfolding, decoding and encoding are not the handler's time.
 pub(crate) struct Ran {
-    pub(crate) began: Instant,
+    /// None: so soon after the call was taken up that it was not worth a look at the clock.
+    pub(crate) began: Option<Instant>,
     pub(crate) ended: Instant,
 }
 
 impl Ran {
     #[inline]
-    pub(super) fn since(began: Instant) -> Option<Ran> {
-        Some(Ran { began, ended: Instant::now() })
+    pub(super) fn since(began: impl Into<Option<Instant>>) -> Option<Ran> {
+        Some(Ran { began: began.into(), ended: Instant::now() })
     }
 }
 
@@ -169,6 +170,7 @@ where
     Fut: Future<Output = (Cx, Result<Resp, E>)> + Send + 'static,
 {
     fn start(&self, cx: Cx, body: Body, spawn: bool, reply: Reply<'_>) -> Option<Ran> {
+        let heavy = reply.is_heavy(&body);
         let request = match reply.decode::<Req>(body, self.info.argument) {
             Ok(request) => request,
             Err(status) => return refuse(reply, &status),
@@ -188,14 +190,15 @@ where
             reply.later(run);
             return None;
         }
-        let began = Instant::now();
-        let ready = run.as_mut().poll_run(first).is_ready();
+        let began = heavy.then(Instant::now);
+        let polled = run.as_mut().poll_once(first);
         let ran = Ran::since(began);
-        if ready {
-            run.as_mut().answer(reply);
-            self.spares.give(run);
-        } else {
-            reply.later(run);
+        match polled {
+            Poll::Ready(done) => {
+                finish(done, reply);
+                self.spares.give(run);
+            }
+            Poll::Pending => reply.later(run),
         }
         ran
     }
@@ -221,49 +224,61 @@ impl<Fut, Resp, E> Run<Fut, Resp, E> {
     }
 }
 
+impl<Fut, Resp, E> Run<Fut, Resp, E>
+where
+    Fut: Future<Output = (Cx, Result<Resp, E>)>,
+{
+    /// Polls the handler, and drops it when it is ready; none after a panic.
+    #[inline(always)]
+    fn poll_once(self: Pin<&mut Self>, waker: &mut Context<'_>) -> Poll<Option<Done<Resp, E>>> {
+        let mut future = self.project().future;
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+            // tokio's budget belongs to the task: after some operations in one turn, ready
+            // resources would answer "pending" and calls would become tasks for nothing. The turn
+            // is bounded elsewhere.
+            let done = ready!(pin!(task::coop::unconstrained(running)).poll(waker));
+            // Dropping the future is the handler's code as well.
+            future.set(None);
+            Poll::Ready(Some(done))
+        }));
+        polled.unwrap_or_else(|_| {
+            let _ = catch_unwind(AssertUnwindSafe(|| future.set(None)));
+            Poll::Ready(None)
+        })
+    }
+}
+
+/// What came of a handler.
+type Done<Resp, E> = (Cx, Result<Resp, E>);
+
 impl<Fut, Resp, E> Running for Run<Fut, Resp, E>
 where
     Resp: Put + Send,
     E: Into<Status> + Send,
     Fut: Future<Output = (Cx, Result<Resp, E>)> + Send,
 {
-    #[inline]
-    fn poll_run(self: Pin<&mut Self>, waker: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        // tokio's budget belongs to the task: after some operations in one turn, ready resources
-        // would answer "pending" and calls would become tasks for nothing. The turn is bounded
-        // elsewhere.
-        let polled =
-            catch_unwind(AssertUnwindSafe(|| pin!(task::coop::unconstrained(future)).poll(waker)));
-        let done = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(done)) => Some(done),
-            Err(_) => None,
-        };
-        // Dropping the future is the handler's code as well.
-        let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
-        *this.done = done.filter(|_| dropped.is_ok());
+    fn poll_run(mut self: Pin<&mut Self>, waker: &mut Context<'_>) -> Poll<()> {
+        let done = ready!(self.as_mut().poll_once(waker));
+        *self.project().done = done;
         Poll::Ready(())
     }
 
-    #[inline]
     fn answer(self: Pin<&mut Self>, reply: Reply<'_>) {
-        match self.project().done.take() {
-            Some((cx, result)) => finish(&cx, result, reply),
-            None => reply.fail(&panicked(), &[]),
-        }
+        finish(self.take(), reply);
     }
 }
 
-#[inline]
-fn finish<Resp: Put, E: Into<Status>>(cx: &Cx, result: Result<Resp, E>, reply: Reply<'_>) {
-    let meta = cx.reply_meta.lock().unwrap_or_else(PoisonError::into_inner);
+/// Answers with what came of a handler; with nothing, it panicked.
+#[inline(always)]
+fn finish<Resp: Put, E: Into<Status>>(done: Option<Done<Resp, E>>, reply: Reply<'_>) {
+    let Some((mut cx, result)) = done else { return reply.fail(&panicked(), &[]) };
+    let meta = cx.reply_meta.pairs();
     match result {
-        Ok(value) => reply.ok(&value, &meta),
+        Ok(value) => reply.ok(&value, meta),
         Err(error) => {
             let status = catch_unwind(AssertUnwindSafe(|| error.into()));
-            reply.fail(&status.unwrap_or_else(|_| panicked()), &meta);
+            reply.fail(&status.unwrap_or_else(|_| panicked()), meta);
         }
     }
 }
@@ -288,17 +303,15 @@ where
     F: Fn(&Cx, Req) -> Result<Resp, E> + Send + Sync,
 {
     fn start(&self, cx: Cx, body: Body, _spawn: bool, reply: Reply<'_>) -> Option<Ran> {
+        let heavy = reply.is_heavy(&body);
         let request = match reply.decode::<Req>(body, self.info.argument) {
             Ok(request) => request,
             Err(status) => return refuse(reply, &status),
         };
-        let began = Instant::now();
+        let began = heavy.then(Instant::now);
         let result = catch_unwind(AssertUnwindSafe(|| (self.run)(&cx, request)));
         let ran = Ran::since(began);
-        match result {
-            Ok(result) => finish(&cx, result, reply),
-            Err(_) => reply.fail(&panicked(), &[]),
-        }
+        finish(result.ok().map(|result| (cx, result)), reply);
         ran
     }
 }

@@ -6,6 +6,7 @@ mod allow;
 mod auth;
 mod bound;
 mod conns;
+mod cores;
 mod cx;
 mod drain;
 mod fallback;
@@ -28,20 +29,20 @@ pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
 pub use bound::{Bound, Memory};
 pub use cx::Cx;
-pub(crate) use cx::{ConnInfo, More};
+pub(crate) use cx::{Back, ConnInfo, More};
 pub use drain::ShutdownHandle;
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
 pub use inherit::inherits;
 pub(crate) use known::Asked;
-pub(crate) use method::Running;
 pub use method::{MethodInfo, Methods, Service, block_on};
+pub(crate) use method::{Ran, Running};
 pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
 pub use push::{Notice, Pusher};
 pub(crate) use reply::{Reply, Rules, write_failure};
 pub use review::Finding;
 #[cfg(feature = "tls")]
 pub(crate) use review::{Clients, for_others};
-pub(crate) use router::Seen;
+pub(crate) use router::{Entry, Seen};
 pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 #[cfg(feature = "tower")]
 pub use web::{ByTower, HttpBody, HttpService};
@@ -57,7 +58,7 @@ use farcall_core::{Cors, Limits, SourcedLimits, Status};
 use farcall_wire::{Known, Protocol, sniff::Spoken};
 use gate::Gate;
 use push::Outbox;
-use router::{Entry, Router};
+use router::Router;
 use std::{
     fmt,
     sync::{
@@ -88,6 +89,8 @@ pub struct Server {
     fallback: Option<Entry>,
     known: Asked,
     tcp: Tcp,
+    /// Threads of its own; 0: none.
+    cores: usize,
     #[cfg(feature = "tls")]
     tls: Option<net::tls::Tls>,
 }
@@ -336,6 +339,7 @@ impl Server {
         let tls = self.tls.map(net::tls::Tls::handle).transpose()?;
         let shared = Arc::new(Shared {
             tcp: self.tcp,
+            cores: self.cores,
             #[cfg(feature = "tls")]
             tls,
             router: Arc::new(router),
@@ -389,6 +393,8 @@ pub(crate) struct Shared {
     /// Calls of each method are counted.
     pub(crate) counted: bool,
     tcp: Tcp,
+    /// Threads of its own; 0: none.
+    cores: usize,
     #[cfg(feature = "tls")]
     tls: Option<net::tls::TlsHandle>,
     /// Handlers that are away from their connections.
@@ -433,9 +439,12 @@ impl Shared {
         }
     }
 
-    /// A handler held its worker too long.
+    /// A handler held its worker for so long: whether that is too long.
     #[cold]
-    pub(crate) fn held(&self, entry: &Entry, held: Duration) {
+    pub(crate) fn look_at_hold(&self, entry: &Entry, held: Duration) {
+        if held <= self.limits.hold_time {
+            return;
+        }
         let count = self.held.fetch_add(1, Ordering::Relaxed) + 1;
         tracing::warn!(
             service = entry.service,

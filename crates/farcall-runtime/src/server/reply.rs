@@ -19,15 +19,17 @@ pub(crate) struct Reply<'a> {
     ticket: &'a Ticket,
     service: &'a str,
     method: &'a str,
-    rules: Rules,
+    rules: &'a Rules,
     /// Where a handler that must wait is left for the connection to find.
     later: &'a mut Option<Pin<Box<dyn Running>>>,
     /// Who is to be told how the call ends.
     watch: Option<&'a mut Watch>,
 }
 
+/// A body of so many bytes is decoded in some microseconds.
+const LIGHT_BYTES: usize = 4 * 1024;
+
 /// The limits that apply to one call's bodies.
-#[derive(Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) bounds: Bounds,
     pub(crate) unfolded_bytes: usize,
@@ -45,7 +47,7 @@ impl<'a> Reply<'a> {
         out: &'a mut Out,
         ticket: &'a Ticket,
         entry: &'a Entry,
-        rules: Rules,
+        rules: &'a Rules,
         later: &'a mut Option<Pin<Box<dyn Running>>>,
     ) -> Reply<'a> {
         let (service, method) = (&entry.service, &entry.name);
@@ -69,7 +71,12 @@ impl<'a> Reply<'a> {
         self.plain(body.bytes)
     }
 
+    /// Whether unfolding and decoding this argument may take a time that shows.
     #[inline]
+    pub(super) fn is_heavy(&self, body: &Body) -> bool {
+        body.bytes.len() > LIGHT_BYTES || self.ticket.compress != Compress::None
+    }
+
     fn plain(&self, bytes: bytes::Bytes) -> Result<bytes::Bytes, Status> {
         let limit = self.rules.unfolded_bytes;
         let plain = match self.ticket.compress {
@@ -80,10 +87,12 @@ impl<'a> Reply<'a> {
     }
 
     /// Unfolds and decodes the argument. `argument` is its name, for error paths.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode<T: Take>(&self, body: Body, argument: &'static str) -> Result<T, Status> {
-        let Body { bytes, lent } = body;
-        let bytes = self.plain(bytes)?;
+        let Body { mut bytes, lent } = body;
+        if self.ticket.compress != Compress::None {
+            bytes = self.plain(bytes)?;
+        }
         let (format, bounds) = (self.ticket.format, self.rules.bounds);
         let decode = || format::decode(format, &bytes, lent.as_ref(), bounds);
         let decoded = catch_unwind(AssertUnwindSafe(decode)).map_err(|_| panicked())?;
@@ -100,7 +109,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Answers with a value.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ok<T: Put>(self, value: &T, meta: &[(String, String)]) {
         if self.ticket.oneway {
             return end(self.watch, Outcome::Done);
@@ -161,14 +170,14 @@ impl<'a> Reply<'a> {
 
     /// How the items of an answer are written.
     pub(crate) fn codec(&self) -> Codec {
-        let Rules { bounds, message_bytes, .. } = self.rules;
+        let Rules { bounds, message_bytes, .. } = *self.rules;
         let Ticket { format, compress, .. } = *self.ticket;
         Codec { format, compress, bounds, message_bytes, fault: Status::internal }
     }
 
     /// How the items of an argument are read.
     pub(crate) fn inbound(&self) -> stream::Rules {
-        let Rules { bounds, unfolded_bytes, spare, .. } = self.rules;
+        let Rules { bounds, unfolded_bytes, spare, .. } = *self.rules;
         stream::Rules { bounds, unfolded_bytes, spare, place: None }
     }
 

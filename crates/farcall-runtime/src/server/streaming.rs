@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -138,13 +138,13 @@ where
     }
 
     fn answer(self: Pin<&mut Self>, reply: Reply<'_>) {
-        let Some((cx, result)) = self.project().run.take() else {
+        let Some((mut cx, result)) = self.project().run.take() else {
             return reply.fail(&panicked(), &[]);
         };
-        let meta = cx.reply_meta.lock().unwrap_or_else(PoisonError::into_inner);
+        let meta = cx.reply_meta.pairs();
         match result {
-            Ok(()) => reply.end(&meta),
-            Err(status) => reply.fail(&status, &meta),
+            Ok(()) => reply.end(meta),
+            Err(status) => reply.fail(&status, meta),
         }
     }
 }

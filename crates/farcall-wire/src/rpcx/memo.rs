@@ -1,10 +1,11 @@
-//! What was made of the last call's names and metadata.
+//! What was made of the last call's names and metadata, and what was written for the last one's.
 //!
 //! A connection mostly repeats itself: the same method, the same metadata, the same time to wait.
 //! One comparison then stands for finding the sections, looking the method up and reading the time.
 //! It is exact: the bytes between header and body are the same, so all that is read from them is.
+//! And one copy stands for writing header, names and metadata: only the number differs.
 
-use super::{Place, header};
+use super::{Place, header, write_call};
 use farcall_core::MethodId;
 use std::time::Duration;
 
@@ -62,6 +63,66 @@ impl Memo {
         }
         (self.len, self.meta_len) = (bytes.len(), place.meta_len);
         self.known = Known { to, timeout };
+    }
+}
+
+/// The last call that was written without metadata of its caller's, remembered.
+#[derive(Default)]
+pub(super) struct Said {
+    /// Up to the body, the total and the body's length still open; empty when there is none.
+    bytes: Vec<u8>,
+    word: u32,
+    /// Lengths of the names.
+    names: [usize; 2],
+    timeout: Option<Duration>,
+}
+
+impl Said {
+    /// Appends such a call up to its body; returns where the frame and the body begin.
+    #[inline(always)]
+    pub(super) fn write(
+        &mut self,
+        tail: &mut Vec<u8>,
+        word: u32,
+        seq: u64,
+        names: [&str; 2],
+        timeout: Option<Duration>,
+    ) -> (usize, usize) {
+        if !self.is(word, names, timeout) {
+            return self.anew(tail, word, seq, names, timeout);
+        }
+        let frame = tail.len();
+        tail.extend_from_slice(&self.bytes);
+        tail[frame + 4..frame + 12].copy_from_slice(&seq.to_be_bytes());
+        (frame, tail.len())
+    }
+
+    #[inline(always)]
+    fn is(&self, word: u32, [service, method]: [&str; 2], timeout: Option<Duration>) -> bool {
+        let at = header::LEN + 4;
+        word == self.word
+            && timeout == self.timeout
+            && self.names == [service.len(), method.len()]
+            && self.bytes.get(at..at + service.len()) == Some(service.as_bytes())
+            && self.bytes[at + service.len() + 4..][..method.len()] == *method.as_bytes()
+    }
+
+    #[inline(never)]
+    fn anew(
+        &mut self,
+        tail: &mut Vec<u8>,
+        word: u32,
+        seq: u64,
+        names: [&str; 2],
+        timeout: Option<Duration>,
+    ) -> (usize, usize) {
+        let (frame, body) = write_call(tail, word, seq, names, &[], timeout);
+        self.bytes.clear();
+        if body - frame <= MOST {
+            self.bytes.extend_from_slice(&tail[frame..body]);
+        }
+        (self.word, self.names, self.timeout) = (word, names.map(str::len), timeout);
+        (frame, body)
     }
 }
 

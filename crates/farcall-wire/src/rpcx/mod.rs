@@ -33,9 +33,8 @@ use crate::{
 use bytes::{Buf, Bytes, BytesMut};
 use farcall_core::{Body, Call, Compress, Format, Found, LEAVING, Limits, Meta, Routes, Str};
 use header::Header;
-use memo::Memo;
-
-use std::sync::Arc;
+use memo::{Memo, Said};
+use std::{sync::Arc, time::Duration};
 
 pub use broken::Broken;
 pub(crate) use elsewhere::{compression, format, metadata, unknown};
@@ -98,20 +97,22 @@ impl Protocol for Rpcx {
             name_bytes: limits.name_bytes,
             meta_bytes: limits.meta_bytes,
             memo: Memo::default(),
+            said: Said::default(),
             pushed: 0,
             known: None,
         })
     }
 }
 
-/// One end of a connection. Frames stand alone, so there is no state but the bounds, and what was
-/// made of the last call's names.
+/// One end of a connection. Frames stand alone, so there is no state but the bounds, what was made
+/// of the last call's names, and how the last frame was written.
 struct Frames {
     side: Side,
     message_bytes: usize,
     name_bytes: usize,
     meta_bytes: usize,
     memo: Memo,
+    said: Said,
     /// How many messages were pushed: their numbers.
     pushed: u64,
     /// What is not built in.
@@ -346,17 +347,14 @@ impl Frames {
     }
 
     #[inline(always)]
-    fn begin_call(&self, head: &CallHead<'_>, out: &mut Out) -> Mark {
+    fn begin_call(&mut self, head: &CallHead<'_>, out: &mut Out) -> Mark {
         let oneway = if head.oneway { header::ONEWAY } else { 0 };
         let word = header::WORD | oneway | header::format_bits(head.format);
         let (seq, names) = (head.seq, [head.service, head.method]);
         let tail = out.tail();
-        let (frame, body) = match head.timeout {
-            None => write(tail, word, seq, names, head.meta, None),
-            Some(time) => {
-                let ms = meta::Decimal::ms(time);
-                write(tail, word, seq, names, head.meta, Some((meta::TIMEOUT, ms.as_bytes())))
-            }
+        let (frame, body) = match head.meta.is_empty() {
+            true => self.said.write(tail, word, seq, names, head.timeout),
+            false => write_call(tail, word, seq, names, head.meta, head.timeout),
         };
         Mark { frame, body, compress: head.compress }
     }
@@ -381,6 +379,21 @@ impl Frames {
         };
         Mark { frame, body, compress: head.ticket.compress }
     }
+}
+
+/// Appends a call up to its body.
+#[inline(never)]
+fn write_call(
+    tail: &mut Vec<u8>,
+    word: u32,
+    seq: u64,
+    names: [&str; 2],
+    pairs: &[(String, String)],
+    timeout: Option<Duration>,
+) -> (usize, usize) {
+    let Some(time) = timeout else { return write(tail, word, seq, names, pairs, None) };
+    let ms = meta::Decimal::ms(time);
+    write(tail, word, seq, names, pairs, Some((meta::TIMEOUT, ms.as_bytes())))
 }
 
 /// The number of a goodbye: no client has such a call.
