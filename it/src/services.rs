@@ -198,8 +198,13 @@ impl Running {
     pub async fn start_on(server: Server, address: &str) -> Result<Running> {
         let bound = server.listen(address).await?;
         let url = bound.addresses()[0].replace("tcp://", "rpcx://");
+        Ok(Running::over(url, bound))
+    }
+
+    /// Runs a server that is bound.
+    pub fn over(url: String, bound: farcall::Bound) -> Running {
         let stop = bound.shutdown_handle();
-        Ok(Running { url, stop, task: tokio::spawn(bound.run()) })
+        Running { url, stop, task: tokio::spawn(bound.run()) }
     }
 
     /// Tells it to drain.

@@ -1,7 +1,9 @@
-"""JSON-RPC 2.0 as Python programs speak it: the other end in farcall's tests.
+"""JSON-RPC 2.0 as Python programs speak it, and Prometheus's own reader of metrics: the other end
+in farcall's tests.
 
     peer.py client --lib socket|http.client --addr HOST:PORT [--path /jsonrpc]
     peer.py server [--until-stdin-closes]       jsonrpcserver's own HTTP server
+    peer.py metrics --addr HOST:PORT [--path /metrics]
     peer.py versions
 """
 
@@ -22,6 +24,7 @@ from jsonrpcclient import Error, Ok, notification, parse, request
 from jsonrpcserver import Error as Failure
 from jsonrpcserver import InvalidParams, Result, Success, method
 from jsonrpcserver.server import RequestHandler
+from prometheus_client.parser import text_string_to_metric_families
 
 
 # The services. jsonrpcserver hands params over as arguments: by name or by position.
@@ -248,23 +251,41 @@ def pipelined(addr: str, path: str) -> None:
             assert answer == {"jsonrpc": "2.0", "result": 2 * i, "id": i}, answer
 
 
+def metrics(addr: str, path: str) -> None:
+    """Reads a page of metrics and says, as JSON, what it understood: a line for each number."""
+    conn = http.client.HTTPConnection(addr, timeout=60)
+    conn.request("GET", path)
+    response = conn.getresponse()
+    page = response.read().decode()
+    assert response.status == 200, (response.status, page)
+    assert response.getheader("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"
+    for family in text_string_to_metric_families(page):
+        assert family.type in ("counter", "gauge", "histogram"), family
+        assert family.documentation, family
+        for sample in family.samples:
+            print(json.dumps([family.type, sample.name, sample.labels, sample.value]))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["client", "server", "versions"])
+    parser.add_argument("command", choices=["client", "metrics", "server", "versions"])
     parser.add_argument("--lib", default="socket", choices=["socket", "http.client"])
     parser.add_argument("--addr")
-    parser.add_argument("--path", default="/jsonrpc")
+    parser.add_argument("--path")
     parser.add_argument("--until-stdin-closes", action="store_true")
     args = parser.parse_args()
     if args.command == "versions":
-        for name in ["jsonrpcclient", "jsonrpcserver"]:
+        for name in ["jsonrpcclient", "jsonrpcserver", "prometheus-client"]:
             print(name, version(name))
         print("Python", platform.python_version())
         return 0
     if args.command == "server":
         serve(args.until_stdin_closes)
         return 0
-    return run(args.lib, args.addr, args.path)
+    if args.command == "metrics":
+        metrics(args.addr, args.path or "/metrics")
+        return 0
+    return run(args.lib, args.addr, args.path or "/jsonrpc")
 
 
 if __name__ == "__main__":

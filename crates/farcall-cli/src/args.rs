@@ -8,14 +8,14 @@ mod values;
 pub(crate) use to_come::command;
 use to_come::not_built;
 pub(crate) use values::Secret;
-use values::{at_least_one, codec, compress, duration, limit, pair, secret};
+use values::{at_least_one, codec, compress, duration, limit, pair, rate, secret};
 
 use crate::{
     secure::{ClientFlags, ServerFlags},
     several::Several,
 };
 use clap::{Args, FromArgMatches, Parser, Subcommand, value_parser};
-use farcall::{Compress, Format};
+use farcall::{Compress, Format, Rate};
 use std::{path::PathBuf, time::Duration};
 
 /// One Rust framework for remote procedure calls, at your fingertips.
@@ -110,6 +110,19 @@ pub(crate) struct Serve {
     /// Let these addresses not connect; may be given several times
     #[arg(long, value_name = "CIDR")]
     pub(crate) deny: Vec<String>,
+    /// Show counts of calls and connections to Prometheus there, at /metrics and on a port of its
+    /// own: http://127.0.0.1:9090
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<String>,
+    /// Log calls that take longer than this, at most 10 a second
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) log_slow: Option<Duration>,
+    /// Refuse calls beyond this rate: 1000/s, 60/m, 10/h
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) rate: Option<Rate>,
+    /// Refuse calls of one address beyond this rate
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) peer_rate: Option<Rate>,
     /// Time between a signal, when /healthz begins to say 503, and the end of accepting
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) drain_delay: Option<Duration>,

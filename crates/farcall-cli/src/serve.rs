@@ -7,8 +7,8 @@ use crate::{
     log, output, runtime, services,
 };
 use farcall::{
-    Allow, Amount, Bound, Deny, Finding, Listen, Server, SetBy, SourcedLimits, Status, Token,
-    inherits,
+    Allow, Amount, Bound, CallLog, Deny, Finding, Listen, Metrics, RateLimit, Server, SetBy,
+    SourcedLimits, Status, Token, inherits,
 };
 
 /// Where it listens unless it is told.
@@ -143,9 +143,30 @@ async fn serve(args: Serve, rules: Rules, limits: SourcedLimits) -> Result<(), S
     let instance = args.instance.map(Into::into);
     let settings = services::Settings { factor: args.factor, instance };
     let guarded = rules.token.is_some();
-    let Serve { listen, secure, auth_token, debug_limits, .. } = args;
-    let mut server = services::with(settings).limits(limits).list_services().debug_rpc().health();
-    server = match (args.threads, args.workers) {
+    let Serve {
+        listen, secure, auth_token, debug_limits, log_slow, metrics, peer_rate, rate, ..
+    } = args;
+    let server = services::with(settings).limits(limits).list_services().debug_rpc().health();
+    // Counted first, so that what the rules refuse is counted too.
+    let counted = Metrics::new();
+    let (server, page) = match metrics {
+        None => (server, None),
+        Some(url) => (server.plug(counted.clone()), Some(counted.listen(url).await?)),
+    };
+    let server = match log_slow {
+        None => server,
+        Some(time) => server.plug(CallLog::new().slow(time).only_slow()),
+    };
+    let mut limit = RateLimit::new();
+    if let Some(rate) = rate {
+        limit = limit.server(rate);
+    }
+    if let Some(rate) = peer_rate {
+        limit = limit.peer(rate);
+    }
+    let limited = rate.or(peer_rate).is_some();
+    let server = if limited { server.plug(limit) } else { server };
+    let mut server = match (args.threads, args.workers) {
         (Threads::PerCore, Some(workers)) => server.per_core_of(workers),
         (Threads::PerCore, None) => server.per_core(),
         (Threads::Shared, _) => server,
@@ -169,7 +190,14 @@ async fn serve(args: Serve, rules: Rules, limits: SourcedLimits) -> Result<(), S
         bound = bound.listen(url).await?;
     }
     announce(&bound, guarded);
-    bound.run().await
+    let Some(page) = page else { return bound.run().await };
+    let place = page.addresses().concat().replacen("tcp://", "http://", 1);
+    output::line(&format!("metrics on {place}/metrics"));
+    // It is read until the last call has ended, whatever it hears of signals.
+    let shown = tokio::spawn(page.run());
+    let served = bound.run().await;
+    shown.abort();
+    served
 }
 
 fn announce(bound: &Bound, guarded: bool) {

@@ -1,7 +1,7 @@
 //! The one error that crosses the wire.
 
 use bytes::Bytes;
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// The result of a call.
 pub type Result<T, E = Status> = std::result::Result<T, E>;
@@ -136,6 +136,8 @@ struct Inner {
     attempts: u32,
     /// What to try.
     hint: Option<&'static str>,
+    /// When to try again, where that is known.
+    retry_after: Option<Duration>,
     /// A typed error, as JSON.
     detail: Option<Bytes>,
     /// The attempts before this one.
@@ -162,6 +164,7 @@ impl Status {
             peer: None,
             attempts: 0,
             hint: None,
+            retry_after: None,
             detail: None,
             earlier: Vec::new(),
         }))
@@ -231,6 +234,12 @@ impl Status {
         self.0.hint
     }
 
+    /// How long to wait before trying again, where the one who refused said so. HTTP tells it in
+    /// the field `Retry-After`, in whole seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
     /// The typed error that a handler failed with, if it is one of this type:
     /// `status.fault::<Refused>()`.
     pub fn fault<E: TypedFault>(&self) -> Option<E> {
@@ -278,6 +287,13 @@ impl Status {
         self
     }
 
+    /// Says how long to wait before trying again.
+    #[must_use]
+    pub fn with_retry_after(mut self, time: Duration) -> Status {
+        self.0.retry_after = Some(time);
+        self
+    }
+
     /// Says what to try.
     #[must_use]
     pub fn with_hint(mut self, hint: &'static str) -> Status {
@@ -321,7 +337,18 @@ impl From<&str> for Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { code, text, origin, sent, peer, attempts, hint, earlier, detail: _ } = &*self.0;
+        let Inner {
+            code,
+            text,
+            origin,
+            sent,
+            peer,
+            attempts,
+            hint,
+            earlier,
+            detail: _,
+            retry_after: _,
+        } = &*self.0;
         write!(f, "{}", code.name())?;
         if !text.is_empty() {
             write!(f, ": {text}")?;

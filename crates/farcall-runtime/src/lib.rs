@@ -14,6 +14,7 @@ mod clock;
 mod conn;
 mod limits;
 pub mod net;
+mod observe;
 pub mod server;
 pub mod stream;
 mod target;
@@ -21,15 +22,16 @@ mod target;
 pub use address::TlsOptions;
 pub use client::{
     Call, CallMeta, Client, ClientBuilder, Fail, Oneway, Over, Push, Pushes, Select, ServiceClient,
-    Started, StreamCall, Upload,
+    Started, StreamCall, TracedCall, Upload,
 };
 #[cfg(feature = "tls")]
 pub use net::tls::{ClientTls, Tls, TlsHandle};
 pub use net::{Identity, Peer, Tcp};
+pub use observe::{CallLog, LoggedCall, Metrics, Rate, RateLimit, TraceContext};
 pub use server::{
-    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Finding, HttpRequest, HttpResponse, IntoPage,
-    Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin, Pusher, Server, Service,
-    ShutdownHandle, Token, Verdict, block_on, inherits,
+    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Finding, Happening, HttpRequest,
+    HttpResponse, IntoPage, Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin,
+    Pusher, Served, Server, Service, ShutdownHandle, Token, Verdict, block_on, inherits,
 };
 #[cfg(feature = "tower")]
 pub use server::{HttpBody, HttpService};

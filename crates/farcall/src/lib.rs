@@ -81,11 +81,12 @@ pub use farcall_core::{
 };
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
-    Address, Allow, Auth, Bound, Call, CallInfo, CallMeta, Client, ClientBuilder, Cx, Deciding,
-    Deny, Fail, Finding, HttpRequest, HttpResponse, Identity, Inbound, IntoPage, Listen, Memory,
-    MethodInfo, Methods, Moments, Notice, Oneway, Outbound, Outcome, Over, Page, Peer, Plugin,
-    Push, Pusher, Pushes, Select, Server, Service, ServiceClient, ShutdownHandle, Started,
-    StreamCall, Target, Tcp, TlsOptions, Token, Upload, Verdict, inherits, stream,
+    Address, Allow, Auth, Bound, Call, CallInfo, CallLog, CallMeta, Client, ClientBuilder, Cx,
+    Deciding, Deny, Fail, Finding, Happening, HttpRequest, HttpResponse, Identity, Inbound,
+    IntoPage, Listen, LoggedCall, Memory, MethodInfo, Methods, Metrics, Moments, Notice, Oneway,
+    Outbound, Outcome, Over, Page, Peer, Plugin, Push, Pusher, Pushes, Rate, RateLimit, Select,
+    Served, Server, Service, ServiceClient, ShutdownHandle, Started, StreamCall, Target, Tcp,
+    TlsOptions, Token, TraceContext, TracedCall, Upload, Verdict, inherits, stream,
 };
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};

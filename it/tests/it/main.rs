@@ -17,6 +17,7 @@ mod limits_page;
 mod neighbours;
 mod netrpc;
 mod no_trace;
+mod observe;
 mod push;
 mod rpcx;
 mod server;

@@ -10,6 +10,7 @@ mod guide;
 mod http;
 mod jsonrpc;
 mod jsonrpc2;
+mod metrics;
 mod netrpc;
 mod own;
 mod plain;

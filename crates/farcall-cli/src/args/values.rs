@@ -1,6 +1,6 @@
 //! The small languages of values: durations, `k=v`, limits, secrets.
 
-use farcall::{Compress, Format, SetBy, SourcedLimits};
+use farcall::{Compress, Format, Rate, SetBy, SourcedLimits};
 use std::{fmt, time::Duration};
 
 pub(super) fn codec(text: &str) -> Result<Format, String> {
@@ -68,6 +68,11 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(number) => Ok(number),
         Err(_) => Err("not a number".to_owned()),
     }
+}
+
+/// So many calls in a time.
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
+    text.parse().map_err(|_| "write a rate as 1000/s, 60/m or 10/h".to_owned())
 }
 
 /// A number and its unit: `250us`, `500ms`, `2s`, `1.5s`, `1m`.

@@ -41,7 +41,7 @@ pub fn json(text: &str) -> Value {
 /// `farcall serve` on a free port, until it is dropped.
 pub struct Served {
     pub child: Child,
-    _out: BufReader<ChildStdout>,
+    out: BufReader<ChildStdout>,
     pub address: String,
 }
 
@@ -58,7 +58,14 @@ impl Served {
         let mut line = String::new();
         out.read_line(&mut line).expect("a line");
         let address = line.trim().strip_prefix("listening on tcp://").expect(&line).to_owned();
-        Served { child, _out: out, address }
+        Served { child, out, address }
+    }
+
+    /// The next line that it prints.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).expect("a line");
+        line.trim().to_owned()
     }
 
     pub fn url(&self, path: &str) -> String {

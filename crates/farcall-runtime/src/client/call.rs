@@ -3,8 +3,10 @@
 mod check;
 mod pooled;
 mod started;
+mod traced;
 
 pub use started::Started;
+pub use traced::TracedCall;
 
 use super::{
     Client, Fail, Handle,

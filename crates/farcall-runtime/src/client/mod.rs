@@ -18,7 +18,7 @@ mod state;
 mod streaming;
 mod streams;
 
-pub use call::{Call, CallMeta, Oneway, Started};
+pub use call::{Call, CallMeta, Oneway, Started, TracedCall};
 pub use fail::Fail;
 pub use many::Select;
 pub use over::Over;

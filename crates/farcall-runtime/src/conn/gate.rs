@@ -4,12 +4,14 @@
 use super::{Budget, Busy, Conn, Late};
 use crate::{
     clock::after,
+    observe::trace::span::Traced,
     server::{Back, Cx, More, Outcome, Passage, Watch, poll_passage, write_failure},
 };
 use farcall_core::{Body, Call, Found, Meta, MethodId, Status, Ticket};
 use farcall_wire::{Request, Unknown};
 use std::{future::poll_fn, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
+use tracing::Span;
 
 /// A call without what the gate sees of it.
 pub(super) struct Held {
@@ -28,6 +30,17 @@ enum Wants {
     Page(Box<Request>),
     /// What does not exist, under the names it was called by.
     Unknown(Found, Box<Missing>),
+}
+
+impl Wants {
+    /// Bytes of the body.
+    fn bytes(&self) -> usize {
+        match self {
+            Wants::Method { body, .. } => body.len(),
+            Wants::Page(request) => request.body.len(),
+            Wants::Unknown(_, missing) => missing.body.len(),
+        }
+    }
 }
 
 /// A call of what does not exist.
@@ -86,9 +99,14 @@ impl Conn {
         };
         let more = unknown.map(|names| Box::new(More::unknown(names.clone())));
         let (conn, reply_meta) = (Arc::clone(&self.info), Back::default());
-        let cx = Cx { conn, to, meta, deadline, reply_meta, more };
+        let mut cx = Cx { conn, to, meta, deadline, reply_meta, more };
         let gate = &self.shared.gate;
-        let held = Held { ticket, wants, watch: gate.watch(&cx, ticket.oneway) };
+        if gate.traced() {
+            let traced = Traced::new(&cx);
+            cx.more.get_or_insert_default().traced = Some(traced);
+        }
+        let watch = gate.watch(&cx, ticket.oneway, wants.bytes());
+        let held = Held { ticket, wants, watch };
         match gate.ask(cx) {
             Ok(result) => self.enter(held, result, budget),
             Err(passage) => self.hold(held, deadline, passage),
@@ -104,6 +122,11 @@ impl Conn {
     }
 
     fn enter(&mut self, held: Held, result: Result<Cx, Status>, budget: &mut Budget) {
+        let span = held.watch.as_ref().map_or_else(Span::none, |watch| watch.span().clone());
+        span.in_scope(|| self.enter_in_span(held, result, budget));
+    }
+
+    fn enter_in_span(&mut self, held: Held, result: Result<Cx, Status>, budget: &mut Budget) {
         let Held { ticket, wants, watch } = held;
         match (wants, result) {
             (Wants::Method { to, body }, Ok(cx)) => {

@@ -36,7 +36,7 @@ impl Conn {
                 }
                 self.wire = Some(wire);
                 self.streaming = protocol.streams();
-                self.info = self.shared.info(&self.stream, Some(protocol), &self.late);
+                self.shared.speak(&mut self.info, Some(protocol), &self.stream, &self.late);
                 self.put_goodbye();
                 Ok(true)
             }

@@ -240,9 +240,12 @@ fn send_out(
     let mut away = Away { late, busy, slot, ticket, to, watch, run, end: End::Stopped };
     let task = async move {
         let finished = {
-            let run = poll_fn(|cx| match &mut away.run {
-                Some(run) => run.as_mut().poll_run(cx),
-                None => std::task::Poll::Ready(()),
+            let run = poll_fn(|cx| {
+                let _entered = away.watch.as_ref().map(|watch| watch.span().enter());
+                match &mut away.run {
+                    Some(run) => run.as_mut().poll_run(cx),
+                    None => std::task::Poll::Ready(()),
+                }
             });
             within(deadline, run).await
         };

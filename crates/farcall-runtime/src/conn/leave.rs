@@ -79,6 +79,7 @@ impl Conn {
         if self.leave.is_some() {
             return;
         }
+        tracing::debug!(peer = %self.info.peer, self.info.protocol, "connection told goodbye");
         self.leave = Some(Leave::boxed(Instant::now()));
         self.put_goodbye();
     }

@@ -22,7 +22,7 @@ pub(crate) use part::Close;
 
 use crate::{
     clock::after,
-    net::Stream,
+    net::{Peer, Stream},
     server::{ConnInfo, Entry, Ran, Shared},
 };
 use bytes::BytesMut;
@@ -81,6 +81,8 @@ pub(crate) struct Conn {
     part: Option<Box<Part>>,
     /// The transport keeps bytes that it was given.
     flushing: bool,
+    /// Its end was told, or nobody was told that it began.
+    told: bool,
     /// It was told goodbye. In a box: most connections never are.
     leave: Option<Box<Leave>>,
     home: Vec<Homecomer>,
@@ -145,6 +147,7 @@ impl Conn {
             ended: false,
             part: None,
             flushing: false,
+            told: true,
             leave: None,
             home: Vec::new(),
             home_passed: Vec::new(),
@@ -156,6 +159,17 @@ impl Conn {
     /// The way to reach the connection from outside.
     pub(crate) fn late(&self) -> &Arc<Late> {
         &self.late
+    }
+
+    /// Who is at the other end.
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.stream.peer
+    }
+
+    /// It was let in.
+    pub(crate) fn begin(&mut self) {
+        self.told = false;
+        self.shared.opened(&self.info);
     }
 
     fn limits(&self) -> &Limits {
@@ -357,6 +371,7 @@ impl Future for Conn {
             Poll::Pending => Poll::Pending,
             Poll::Ready(close) => {
                 this.shared.closed(&this.info, &close);
+                this.told = true;
                 if !matches!(close, Close::Done) {
                     let _ = this.stream.write.poll_close(cx);
                 }
@@ -368,6 +383,9 @@ impl Future for Conn {
 
 impl Drop for Conn {
     fn drop(&mut self) {
+        if !self.told {
+            self.shared.closed(&self.info, &Close::Dropped);
+        }
         self.info.close();
         self.slots.abort();
     }

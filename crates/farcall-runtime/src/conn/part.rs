@@ -31,6 +31,22 @@ pub(crate) enum Close {
     Time(&'static str),
     /// It had said nothing, and others wanted its place.
     Room,
+    /// Its task was dropped.
+    Dropped,
+}
+
+impl Close {
+    /// In one word.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Close::Done => "done",
+            Close::Broken(_) => "broken",
+            Close::Io(_) => "io",
+            Close::Time(_) => "slow",
+            Close::Room => "room",
+            Close::Dropped => "dropped",
+        }
+    }
 }
 
 impl fmt::Display for Close {
@@ -40,6 +56,7 @@ impl fmt::Display for Close {
             Close::Broken(broken) => write!(f, "the peer broke the protocol: {broken}"),
             Close::Io(error) => write!(f, "input or output failed: {error}"),
             Close::Room => f.write_str("it was silent and others came (Limits::connections)"),
+            Close::Dropped => f.write_str("its task was dropped"),
             Close::Time(limit) => write!(f, "the peer was too slow ({limit})"),
         }
     }

@@ -156,7 +156,8 @@ impl Conn {
             let before = self.input.len();
             match wire.feed(&mut self.input, &mut self.out, &routes, &mut events, most) {
                 Ok(Fed::Became(name)) => {
-                    self.info = self.shared.info(&self.stream, sniff::by_name(name), &self.late);
+                    let protocol = sniff::by_name(name);
+                    self.shared.speak(&mut self.info, protocol, &self.stream, &self.late);
                 }
                 // Answers that the wire gave by itself take time too.
                 Ok(Fed::Full) => budget.over |= events.is_empty(),

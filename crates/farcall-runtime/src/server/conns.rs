@@ -59,25 +59,29 @@ impl Shared {
         stream: Stream,
         spoken: Spoken,
     ) -> Result<impl Future<Output = ()> + Send + use<>, Refused> {
-        let shared = Arc::clone(self);
+        let (shared, peer) = (Arc::clone(self), stream.peer.clone());
         // Asked first: who is refused takes nobody's place.
-        let visit = self.gate.connect(&stream.peer).map_err(Refused::Plugin)?;
-        let (registered, gives_way) = {
+        let visit = self.gate.connect(&stream.peer).map_err(Refused::Plugin);
+        let visit = visit.inspect_err(|why| self.refused(&peer, why))?;
+        let admitted = {
             let mut conns = self.conns();
-            let gives_way = conns.make_room(self.limits.connections)?;
-            let id = conns.next;
-            conns.next += 1;
-            let conn = Conn::new(stream, Arc::clone(self), id, spoken);
-            conns.open.insert(id, Arc::clone(conn.late()));
-            conns.silent.insert(id);
-            (Registered { conn, shared, id, visit }, gives_way)
+            conns.make_room(self.limits.connections).map(|gives_way| {
+                let id = conns.next;
+                conns.next += 1;
+                let conn = Conn::new(stream, Arc::clone(self), id, spoken);
+                conns.open.insert(id, Arc::clone(conn.late()));
+                conns.silent.insert(id);
+                (Registered { conn, shared, id, visit }, gives_way)
+            })
         };
+        let (registered, gives_way) = admitted.inspect_err(|why| self.refused(&peer, why))?;
         if let Some(late) = gives_way {
             late.stop(Stop::Room);
         }
         Ok(async move {
             let mut registered = registered;
             if registered.let_in().await {
+                registered.conn.begin();
                 (&mut registered.conn).await;
             }
         })
@@ -117,7 +121,11 @@ impl Registered {
             _ => Poll::Ready(Err(Status::cancelled("the connection has to go"))),
         });
         let decided = tokio::time::timeout(self.shared.limits.silence, decided).await;
-        decided.is_ok_and(|decided| decided.is_ok())
+        let in_time = decided.unwrap_or_else(|_| {
+            Err(Status::deadline_exceeded("the plugins took too long (Limits::silence)"))
+        });
+        let refused = in_time.map_err(Refused::Plugin);
+        refused.inspect_err(|why| self.shared.refused(self.conn.peer(), why)).is_ok()
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a handler knows of its call.
 
 use super::{auth::User, push::Outbox, router::Router};
-use crate::net::{Identity, Peer};
+use crate::{
+    net::{Identity, Peer},
+    observe::{TraceContext, trace::span::Traced},
+};
 use farcall_core::{Format, Meta, MethodId, Str};
 use std::{
     fmt,
@@ -12,6 +15,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
+use tracing::Span;
 
 /// What a connection's calls share.
 pub(crate) struct ConnInfo {
@@ -84,11 +88,13 @@ pub(crate) struct More {
     unknown: Option<(Str, Str)>,
     /// How the body is encoded of a call that nobody decodes.
     pub(super) format: Format,
+    /// Its place in a trace, on a server that is traced.
+    pub(crate) traced: Option<Traced>,
 }
 
 impl Default for More {
     fn default() -> More {
-        More { users: Vec::new(), unknown: None, format: Format::Raw }
+        More { users: Vec::new(), unknown: None, format: Format::Raw, traced: None }
     }
 }
 
@@ -132,6 +138,12 @@ impl Cx {
         }
     }
 
+    /// Where the method stands in [`Served::methods`](crate::Served::methods); none if it does not
+    /// exist.
+    pub fn number(&self) -> Option<usize> {
+        self.unknown().is_none().then_some(self.to.0 as usize)
+    }
+
     /// The names of a method that does not exist.
     pub(crate) fn unknown(&self) -> Option<&(Str, Str)> {
         self.more.as_ref()?.unknown.as_ref()
@@ -167,6 +179,17 @@ impl Cx {
     /// How long the caller still waits, if it said so.
     pub fn remaining(&self) -> Option<Duration> {
         self.deadline.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Where the call stands in a trace, on a server that is [`traced`](crate::Server::traced).
+    pub fn trace(&self) -> Option<&TraceContext> {
+        Some(&self.more.as_ref()?.traced.as_ref()?.context)
+    }
+
+    /// The span that the handler runs in; one that is nothing where nobody subscribes.
+    pub(crate) fn span(&self) -> Span {
+        let traced = self.more.as_ref().and_then(|more| more.traced.as_ref());
+        traced.map_or_else(Span::none, |traced| traced.span.clone())
     }
 
     /// Whether nobody waits for the answer any more: the connection is closed or the time is up.

@@ -3,9 +3,10 @@
 use super::{
     ConnInfo, Cx,
     auth::Check,
+    happening::{Happening, Served},
     plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict},
 };
-use crate::net::Peer;
+use crate::{net::Peer, observe::trace::span};
 use farcall_core::{MethodId, Status, Str};
 use std::{
     future::Future,
@@ -15,6 +16,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 use tokio::{task::coop::unconstrained, time::Instant};
+use tracing::Span;
 
 /// Plugins and checks of credentials, in the order in which they were added.
 #[derive(Default)]
@@ -22,6 +24,7 @@ pub(crate) struct Gate {
     steps: Vec<Step>,
     moments: Moments,
     secret: bool,
+    traced: bool,
 }
 
 enum Step {
@@ -45,6 +48,35 @@ impl Gate {
         self.steps.push(Step::Auth(check));
     }
 
+    /// Tells plugins what is served, and takes in those that they put in their places.
+    pub(super) fn serve(&mut self, served: &Served<'_>) {
+        for step in &mut self.steps {
+            if let Step::Plugin(plugin, moments) = step
+                && let Some(own) = plugin.on_serve(served)
+            {
+                *moments = own.moments();
+                self.moments = self.moments | *moments;
+                *plugin = own;
+            }
+        }
+    }
+
+    /// Tells what happened to those who want to know.
+    pub(crate) fn tell(&self, happening: &Happening<'_>) {
+        for plugin in self.plugins(Moments::HAPPENING) {
+            let _ = catch_unwind(AssertUnwindSafe(|| plugin.on_happening(happening)));
+        }
+    }
+
+    pub(super) fn trace(&mut self) {
+        self.traced = true;
+    }
+
+    /// Whether calls have a place in a trace.
+    pub(crate) fn traced(&self) -> bool {
+        self.traced
+    }
+
     /// Whether strangers may not learn what there is to call.
     pub(super) fn secret(&self) -> bool {
         self.secret
@@ -52,7 +84,7 @@ impl Gate {
 
     /// Whether calls have to be shown to anybody.
     pub(crate) fn minds_calls(&self) -> bool {
-        self.moments.has(Moments::CALL | Moments::REPLY)
+        self.traced || self.moments.has(Moments::BEGIN | Moments::CALL | Moments::REPLY)
     }
 
     fn plugins(&self, at: Moments) -> impl Iterator<Item = &dyn Plugin> {
@@ -88,17 +120,33 @@ impl Gate {
     }
 
     /// Someone to see a call's end, where anybody wants to be told.
-    pub(crate) fn watch(self: &Arc<Gate>, cx: &Cx, oneway: bool) -> Option<Box<Watch>> {
-        self.moments.has(Moments::REPLY).then(|| {
-            Box::new(Watch {
+    pub(crate) fn watch(
+        self: &Arc<Gate>,
+        cx: &Cx,
+        oneway: bool,
+        bytes_in: usize,
+    ) -> Option<Box<Watch>> {
+        let span = cx.span();
+        let wanted = !span.is_disabled() || self.moments.has(Moments::REPLY | Moments::BEGIN);
+        wanted.then(|| {
+            let watch = Watch {
                 gate: Arc::clone(self),
                 conn: Arc::clone(&cx.conn),
                 to: cx.to,
                 unknown: cx.unknown().cloned(),
                 oneway,
+                deadline: cx.deadline,
+                bytes_in,
+                bytes_out: 0,
                 began: Instant::now(),
+                span,
                 told: false,
-            })
+            };
+            for plugin in self.plugins(Moments::BEGIN) {
+                let begin = || plugin.on_begin(&CallInfo(&watch));
+                let _ = catch_unwind(AssertUnwindSafe(begin));
+            }
+            Box::new(watch)
         })
     }
 
@@ -163,23 +211,45 @@ fn panicked() -> Status {
 pub(crate) struct Watch {
     gate: Arc<Gate>,
     pub(super) conn: Arc<ConnInfo>,
-    to: MethodId,
+    pub(super) to: MethodId,
     pub(super) unknown: Option<(Str, Str)>,
     pub(super) oneway: bool,
+    pub(super) deadline: Option<Instant>,
+    pub(super) bytes_in: usize,
+    pub(super) bytes_out: usize,
     pub(super) began: Instant,
+    span: Span,
     told: bool,
 }
 
 impl Watch {
+    /// What the handler runs in.
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
     /// Tells everybody how the call ended, once.
     pub(crate) fn end(&mut self, outcome: Outcome<'_>) {
         if std::mem::replace(&mut self.told, true) {
             return;
         }
+        match outcome {
+            Outcome::Done => span::end(&self.span, None, true),
+            Outcome::Failed(status) => span::end(&self.span, Some(status), true),
+            Outcome::Lost => {
+                self.span.record("status", "lost");
+            }
+        }
         for plugin in self.gate.plugins(Moments::REPLY) {
             let tell = || plugin.on_reply(&CallInfo(self), outcome);
             let _ = catch_unwind(AssertUnwindSafe(tell));
         }
+    }
+
+    /// Tells everybody that it was answered, with a body of so many bytes.
+    pub(crate) fn done(&mut self, bytes_out: usize) {
+        self.bytes_out = bytes_out;
+        self.end(Outcome::Done);
     }
 
     /// The names that were called.

@@ -341,8 +341,9 @@ where
             // The work cannot be stopped: it counts as a waiting call of its own, for as long as it
             // lasts, because its caller's may end sooner.
             let busy = Busy::new(&cx.conn.away);
+            let span = cx.span();
             let work = task::spawn_blocking(move || {
-                let result = run(&cx, request);
+                let result = span.in_scope(|| run(&cx, request));
                 drop(busy);
                 (cx, result)
             });

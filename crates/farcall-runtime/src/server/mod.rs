@@ -12,6 +12,7 @@ mod drain;
 mod fallback;
 mod func;
 mod gate;
+mod happening;
 mod inherit;
 mod known;
 mod method;
@@ -32,6 +33,7 @@ pub use cx::Cx;
 pub(crate) use cx::{Back, ConnInfo, More};
 pub use drain::ShutdownHandle;
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
+pub use happening::{Happening, Served};
 pub use inherit::inherits;
 pub(crate) use known::Asked;
 pub use method::{MethodInfo, Methods, Service, block_on};
@@ -48,7 +50,7 @@ pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 pub use web::{ByTower, HttpBody, HttpService};
 
 use crate::{
-    conn::{Close, Late},
+    conn::Late,
     limits::sane,
     net::{self, Stream, Tcp},
     target::speak,
@@ -65,7 +67,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use web::Web;
@@ -220,6 +221,16 @@ impl Server {
         self
     }
 
+    /// Gives every call a place in a trace: the one its caller named in the metadata `traceparent`
+    /// and `tracestate` (W3C Trace Context; fields of the head over HTTP), or a new one. Handlers
+    /// find it by [`Cx::trace`], and run in a span of the crate `tracing`, where somebody
+    /// subscribes to the level `INFO`.
+    #[must_use]
+    pub fn traced(mut self) -> Server {
+        self.gate.trace();
+        self
+    }
+
     /// Serves only those whose credentials pass this check, on every protocol, before bodies are
     /// looked at; handlers find who calls by [`Cx::get`]. Strangers are not told what there is: a
     /// method that does not exist is refused like one that does, and no list is given out. Of
@@ -330,6 +341,8 @@ impl Server {
         let secret = self.gate.secret();
         let mut router = Router::new(entries, pages, paths, self.listed, secret)?;
         alias::add(self.aliases, &mut router)?;
+        let mut gate = self.gate;
+        gate.serve(&Served::new(&router, spoken, &given));
         let known = self.known.known()?;
         (router.known, router.bounds) = (known.clone(), limits.bounds());
         if let Some(fallback) = self.fallback {
@@ -350,8 +363,8 @@ impl Server {
             spoken,
             given,
             known,
-            guarded: self.gate.minds_calls(),
-            gate: Arc::new(self.gate),
+            guarded: gate.minds_calls(),
+            gate: Arc::new(gate),
             spawn: self.spawn,
             counted: self.counted,
             away: Arc::default(),
@@ -429,29 +442,5 @@ impl Shared {
             away: self.away.clone(),
             outbox: pushes.then(|| Outbox::new(late, Arc::clone(&self.pushing))),
         })
-    }
-
-    /// A connection has ended.
-    pub(crate) fn closed(&self, info: &ConnInfo, close: &Close) {
-        match close {
-            Close::Done => tracing::debug!(peer = %info.peer, "connection closed"),
-            close => tracing::info!(peer = %info.peer, why = %close, "connection closed"),
-        }
-    }
-
-    /// A handler held its worker for so long: whether that is too long.
-    #[cold]
-    pub(crate) fn look_at_hold(&self, entry: &Entry, held: Duration) {
-        if held <= self.limits.hold_time {
-            return;
-        }
-        let count = self.held.fetch_add(1, Ordering::Relaxed) + 1;
-        tracing::warn!(
-            service = entry.service,
-            method = entry.name,
-            held_ms = held.as_millis() as u64,
-            count,
-            "a handler held its worker; #[method(spawn)] or #[method(blocking)] lets others run"
-        );
     }
 }

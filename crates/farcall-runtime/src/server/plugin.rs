@@ -1,9 +1,14 @@
 //! Plugins: hooks at the moments of a connection's and a call's life.
 
-use super::{Cx, gate::Watch};
+use super::{
+    Cx,
+    gate::Watch,
+    happening::{Happening, Served},
+};
 use crate::net::Peer;
 use farcall_core::Status;
 use std::{future::Future, ops::BitOr, pin::Pin, time::Duration};
+use tokio::time::Instant;
 
 /// Which moments a plugin wants to be asked at. What nobody wants costs one test of a bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +25,10 @@ impl Moments {
     pub const CALL: Moments = Moments(4);
     /// [`Plugin::on_reply`]
     pub const REPLY: Moments = Moments(8);
+    /// [`Plugin::on_begin`]
+    pub const BEGIN: Moments = Moments(16);
+    /// [`Plugin::on_happening`]
+    pub const HAPPENING: Moments = Moments(32);
 
     /// Whether any of these is among them.
     #[inline]
@@ -86,6 +95,13 @@ pub trait Plugin: Send + Sync + 'static {
     /// When to ask. Read once, when the server begins.
     fn moments(&self) -> Moments;
 
+    /// The server is built; nothing has come yet. A plugin that keeps something for each server
+    /// gives the one that this server is to ask from now on; it is not asked this again.
+    fn on_serve(&self, served: &Served<'_>) -> Option<Box<dyn Plugin>> {
+        let _ = served;
+        None
+    }
+
     /// A connection has come; not a byte of it was read. Refused ones are closed without a word. A
     /// decision may take as long as [`Limits::silence`](farcall_core::Limits::silence).
     fn on_connect(&self, peer: &Peer) -> Verdict {
@@ -97,6 +113,17 @@ pub trait Plugin: Send + Sync + 'static {
     /// somebody else refused it then.
     fn on_close(&self, peer: &Peer) {
         let _ = peer;
+    }
+
+    /// Something happened that nobody may decide about: to a connection, or to a handler.
+    fn on_happening(&self, happening: &Happening<'_>) {
+        let _ = happening;
+    }
+
+    /// A call has come, and nobody was asked about it yet. [`on_reply`](Plugin::on_reply) tells the
+    /// end of every call that was begun, and of no other.
+    fn on_begin(&self, call: &CallInfo<'_>) {
+        let _ = call;
     }
 
     /// A call has come, perhaps of a method that does not exist. Its body was neither unfolded nor
@@ -124,7 +151,7 @@ pub enum Outcome<'a> {
     Lost,
 }
 
-/// What is known of a call at its end.
+/// What is known of a call, at its end or before it begins.
 pub struct CallInfo<'a>(pub(super) &'a Watch);
 
 impl CallInfo<'_> {
@@ -154,9 +181,30 @@ impl CallInfo<'_> {
         self.0.unknown.is_none()
     }
 
+    /// Where the method stands in [`Served::methods`]; none if it does not exist.
+    pub fn number(&self) -> Option<usize> {
+        self.exists().then_some(self.0.to.0 as usize)
+    }
+
     /// Whether no answer was wanted.
     pub fn oneway(&self) -> bool {
         self.0.oneway
+    }
+
+    /// When its caller stops waiting, if it said so.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+
+    /// Bytes of its body as they came, compressed if they were. Items of streams are not counted.
+    pub fn bytes_in(&self) -> usize {
+        self.0.bytes_in
+    }
+
+    /// Bytes of its answer's body, before they are compressed; 0 while there is none, and for one
+    /// that failed. Items of streams are not counted.
+    pub fn bytes_out(&self) -> usize {
+        self.0.bytes_out
     }
 
     /// The time since the call reached the first plugin.

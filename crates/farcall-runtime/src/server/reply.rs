@@ -112,7 +112,7 @@ impl<'a> Reply<'a> {
     #[inline(always)]
     pub(crate) fn ok<T: Put>(self, value: &T, meta: &[(String, String)]) {
         if self.ticket.oneway {
-            return end(self.watch, Outcome::Done);
+            return done(self.watch, 0);
         }
         if !meta.is_empty() && meta_bytes(meta) > self.rules.meta_bytes {
             let limit = self.rules.meta_bytes;
@@ -127,8 +127,10 @@ impl<'a> Reply<'a> {
         let length = out.tail().len() - frame;
         match encoded {
             Ok(Ok(())) if length <= rules.message_bytes => {
+                let Some(watch) = watch else { return wire.end(mark, out) };
+                let body = out.tail().len() - mark.body;
                 wire.end(mark, out);
-                end(watch, Outcome::Done);
+                watch.done(body);
             }
             refused => {
                 let own = wire.codec(ticket.format);
@@ -136,8 +138,9 @@ impl<'a> Reply<'a> {
                 let length = out.tail().len() - frame;
                 let refused = own.map_or(refused, Ok);
                 if matches!(refused, Ok(Ok(()))) && length <= rules.message_bytes {
+                    let body = out.tail().len() - mark.body;
                     wire.end(mark, out);
-                    return end(watch, Outcome::Done);
+                    return done(watch, body);
                 }
                 wire.abandon(mark, out);
                 let status = match refused {
@@ -165,7 +168,7 @@ impl<'a> Reply<'a> {
         let Reply { wire, out, ticket, watch, .. } = self;
         let mark = wire.begin(Head::End(EndHead { seq: ticket.seq, error: None, meta }), out);
         wire.end(mark, out);
-        end(watch, Outcome::Done);
+        done(watch, 0);
     }
 
     /// How the items of an answer are written.
@@ -189,7 +192,7 @@ impl<'a> Reply<'a> {
         meta: &[(String, String)],
     ) {
         if self.ticket.oneway {
-            return end(self.watch, Outcome::Done);
+            return done(self.watch, 0);
         }
         if meta_bytes(meta) > self.rules.meta_bytes {
             let limit = self.rules.meta_bytes;
@@ -208,7 +211,7 @@ impl<'a> Reply<'a> {
         let mark = wire.begin(Head::Reply(head), out);
         out.tail().extend_from_slice(body);
         wire.end(mark, out);
-        end(watch, Outcome::Done);
+        done(watch, length);
     }
 
     /// Answers with a failure.
@@ -256,11 +259,12 @@ impl<'a> Reply<'a> {
             );
             return self.fail(&Status::resource_exhausted(text), &[]);
         }
-        let Reply { wire, out, ticket, .. } = self;
+        let Reply { wire, out, ticket, watch, .. } = self;
         let head = ResponseHead { ticket, status: *status, fields };
         let mark = wire.begin(Head::Response(head), out);
         out.tail().extend_from_slice(body);
         wire.end(mark, out);
+        done(watch, length);
     }
 
     /// Leaves a handler that must wait for the connection to run.
@@ -273,6 +277,13 @@ impl<'a> Reply<'a> {
 fn end(watch: Option<&mut Watch>, outcome: Outcome<'_>) {
     if let Some(watch) = watch {
         watch.end(outcome);
+    }
+}
+
+#[inline]
+fn done(watch: Option<&mut Watch>, bytes_out: usize) {
+    if let Some(watch) = watch {
+        watch.done(bytes_out);
     }
 }
 

@@ -111,6 +111,11 @@ impl Router {
         self.fallback
     }
 
+    /// All methods, then all pages, then the fallback.
+    pub(super) fn all(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// All methods.
     pub(crate) fn methods(&self) -> &[Entry] {
         &self.entries[..self.methods]

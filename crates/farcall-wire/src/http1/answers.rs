@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{Mark, Out, ReplyHead, ResponseHead};
 use bytes::Bytes;
-use farcall_core::{Code, Compress, Found};
+use farcall_core::{Code, Compress, Found, Status};
 
 /// The answer that is open: whose, and where its body begins.
 #[derive(Clone, Copy)]
@@ -108,6 +108,9 @@ impl Server {
                     Some(error) => reply::status(error.code()),
                 };
                 let tail = out.tail();
+                let retry = head.error.and_then(Status::retry_after);
+                let own = retry.map(|time| [lines, &reply::retry_after(time)[..]].concat());
+                opening.lines = own.as_deref().unwrap_or(lines);
                 reply::open(tail, &opening);
                 let start = tail.len();
                 if let Some(error) = head.error {

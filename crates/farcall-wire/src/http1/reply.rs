@@ -7,6 +7,7 @@
 use super::head::is_token;
 use crate::format::json;
 use farcall_core::{Bounds, Code};
+use std::time::Duration;
 
 /// What an answer says of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,12 @@ pub(super) enum Connection {
 pub(super) const JSON: &str = "application/json";
 /// The type of the list of services.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The field that says when to try again (RFC 9110 §10.2.3): in whole seconds, and not too early.
+pub(super) fn retry_after(time: Duration) -> Vec<u8> {
+    let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+    format!("Retry-After: {seconds}\r\n").into_bytes()
+}
 
 /// Room for the digits of a length: up to 9.9 GB.
 const DIGITS: usize = 10;
