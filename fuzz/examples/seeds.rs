@@ -2,9 +2,12 @@
 //! of every format. Run `cargo run --example seeds` in this folder when recordings are added.
 
 use bytes::Bytes;
-use farcall_core::{Bounds, Format, Take, Value};
-use farcall_fuzz::kinds::{Args, Colour, Inner, Kinds, Switch, What};
-use farcall_wire::format::{encode, json};
+use farcall_core::{Bounds, Complex, Format, Marshaled, Shaped, Take, Value};
+use farcall_fuzz::kinds::{Args, Colour, Inner, Kinds, Odd, Own, Switch, What};
+use farcall_wire::{
+    format::{encode, json},
+    gob,
+};
 use std::{fs, io, path::PathBuf};
 
 const RPCX: &str = include_str!("../../crates/farcall-wire/src/rpcx/testdata/v1.9.4.txt");
@@ -36,7 +39,10 @@ fn main() -> io::Result<()> {
             bare.push((text(&case, "name").to_owned(), bytes));
         }
     }
-    folder("gob", "encoding/gob of Go 1.19", gob)?;
+    // Messages of `kinds.rs`: no recording has their fields.
+    gob.push(("own".to_owned(), [&[9][..], &stream(&own())].concat()));
+    gob.push(("own_blank".to_owned(), [&[9][..], &stream(&Own::blank())].concat()));
+    folder("gob", "encoding/gob of Go 1.19, and farcall", gob)?;
     bare.retain(|(name, _)| !name.starts_with("complex"));
     bare.truncate(10);
     folder("gobwire", "encoding/gob of Go 1.19", bare)?;
@@ -86,6 +92,7 @@ fn main() -> io::Result<()> {
             ("args".to_owned(), bytes(format, &Args { a: 6, b: 7 })),
             ("kinds".to_owned(), bytes(format, &kinds())),
             ("blank".to_owned(), bytes(format, &Kinds::blank())),
+            ("own".to_owned(), bytes(format, &own())),
         ];
         if format != Format::Protobuf {
             let text = br#"{"any":[1,-2.5e300,null,true,"\u00e9"],"list":[{"x":1}],"next":{}}"#;
@@ -270,6 +277,32 @@ fn bytes<T: farcall_core::Put>(format: Format, value: &T) -> Vec<u8> {
     let mut out = Vec::new();
     encode(format, value, Bounds::default(), &mut out).expect("samples have a form");
     out
+}
+
+/// A value as a stream of gob.
+fn stream<T: farcall_core::Put>(value: &T) -> Vec<u8> {
+    let (mut stream, mut out) = (gob::Encoder::new(), Vec::new());
+    let open = stream.begin(const { &<T as Shaped>::SHAPE }, &mut out);
+    gob::encode(value, Bounds::default(), &mut out).expect("samples have a form");
+    stream.end(open, &mut out);
+    out
+}
+
+/// Something in every field.
+fn own() -> Own {
+    let inner = |x, y: &str| Inner { x, y: y.to_owned() };
+    let (one, odd) = (Complex { re: 1.0, im: -2.5 }, Marshaled(Odd::of(3)));
+    Own {
+        c: one,
+        cs: vec![Complex::default(), one],
+        odd: odd.clone(),
+        odds: vec![Marshaled(Odd::of(1)), odd.clone()],
+        maybe: Some(odd.clone()),
+        by_inner: [(inner(1, "one"), "a".to_owned()), (inner(0, ""), String::new())].into(),
+        by_odd: [(odd, one)].into(),
+        by_flag: [(true, inner(2, "y")), (false, inner(0, ""))].into(),
+        by_bytes: [([1, 255], 7), ([0, 0], 0)].into(),
+    }
 }
 
 fn cases(file: &'static str) -> Vec<Value> {

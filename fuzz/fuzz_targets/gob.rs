@@ -8,7 +8,7 @@ use farcall_core::{Body, Put, Take, Value};
 use farcall_fuzz::{bounds, feed, kinds, limits, memory, settings, wide};
 use farcall_wire::gob::{Broken, Decoder, Encoder, Step, decode, encode};
 use libfuzzer_sys::fuzz_target;
-use std::fmt::Debug;
+use std::{collections::BTreeMap, fmt::Debug};
 
 fuzz_target!(|data: &[u8]| {
     let Some(([cuts], bytes)) = settings(data) else { return };
@@ -20,6 +20,8 @@ fuzz_target!(|data: &[u8]| {
     for body in &whole {
         round::<kinds::Args>(body, &mut stream);
         round::<kinds::Kinds>(body, &mut stream);
+        round::<kinds::Own>(body, &mut stream);
+        round::<BTreeMap<[i64; 2], kinds::Own>>(body, &mut stream);
         loose(body, &mut stream);
     }
 });

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 fuzz_target!(|data: &[u8]| {
     let body = Bytes::copy_from_slice(data);
     round::<kinds::Kinds>(Format::MsgPack, &body);
+    round::<kinds::Own>(Format::MsgPack, &body);
     round::<Value>(Format::MsgPack, &body);
     round::<kinds::Loose>(Format::MsgPack, &body);
     round::<BTreeMap<String, Vec<kinds::Inner>>>(Format::MsgPack, &body);

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 fuzz_target!(|data: &[u8]| {
     let body = Bytes::copy_from_slice(data);
     round::<kinds::Kinds>(Format::Protobuf, &body);
+    round::<kinds::Own>(Format::Protobuf, &body);
     // Nothing at all is nothing of any type.
     let value = decode::<Value>(Format::Protobuf, &body, None, bounds());
     assert!(matches!(value, Ok(Value::Null) | Err(_)), "{value:?}");

@@ -1,7 +1,7 @@
 //! Messages with a field of every kind.
 
 use bytes::Bytes;
-use farcall::{Message, Str, Timestamp, Value};
+use farcall::{Complex, Marshal, Marshaled, Marshaler, Message, Str, Timestamp, Value};
 use std::{collections::BTreeMap, time::Duration};
 
 /// The argument of the recorded calls.
@@ -13,7 +13,7 @@ pub struct Args {
 }
 
 /// A message in a message.
-#[derive(Message, Clone, Debug, PartialEq)]
+#[derive(Message, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[message(go_names)]
 pub struct Inner {
     pub x: i64,
@@ -108,4 +108,54 @@ pub struct Loose {
     pub any: Value,
     pub list: Vec<Value>,
     pub next: Option<Box<Loose>>,
+}
+
+/// Bytes that a type makes of itself: one that is odd, and then as many as it says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Odd(u8);
+
+impl Odd {
+    /// The odd one that is this, or next.
+    pub fn of(byte: u8) -> Odd {
+        Odd(byte | 1)
+    }
+}
+
+impl Default for Odd {
+    fn default() -> Odd {
+        Odd(1)
+    }
+}
+
+impl Marshal for Odd {
+    const NAME: &'static str = "Odd";
+    const BY: Marshaler = Marshaler::Gob;
+
+    fn marshal(&self) -> Result<Vec<u8>, String> {
+        Ok(vec![self.0; usize::from(self.0)])
+    }
+
+    fn unmarshal(bytes: &[u8]) -> Result<Odd, String> {
+        match bytes {
+            [first, ..] if first % 2 == 1 && bytes == vec![*first; usize::from(*first)] => {
+                Ok(Odd(*first))
+            }
+            _ => Err("not an odd one, as often as it says".to_owned()),
+        }
+    }
+}
+
+/// What Go has of its own.
+#[derive(Message, Clone, Debug, PartialEq)]
+#[message(go_names)]
+pub struct Own {
+    pub c: Complex,
+    pub cs: Vec<Complex>,
+    pub odd: Marshaled<Odd>,
+    pub odds: Vec<Marshaled<Odd>>,
+    pub maybe: Option<Marshaled<Odd>>,
+    pub by_inner: BTreeMap<Inner, String>,
+    pub by_odd: BTreeMap<Marshaled<Odd>, Complex>,
+    pub by_flag: BTreeMap<bool, Inner>,
+    pub by_bytes: BTreeMap<[u8; 2], i32>,
 }

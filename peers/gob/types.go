@@ -108,7 +108,7 @@ func describe(t reflect.Type, open []reflect.Type) map[string]any {
 	case t == durationType:
 		return map[string]any{"k": "span"}
 	case t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface && marshalerKind(t) != "":
-		return map[string]any{"k": "opaque"}
+		return map[string]any{"k": "opaque", "by": marshalerKind(t)}
 	}
 	for i, outer := range open {
 		if outer == t {

@@ -168,7 +168,7 @@ func marshaled(v reflect.Value) []byte {
 	return data
 }
 
-// fromJSON is for what tests make up: no marshalers, no complex numbers.
+// fromJSON is for what tests make up: no marshalers.
 func fromJSON(v reflect.Value, from any) error {
 	t := v.Type()
 	mismatch := func() error { return fmt.Errorf("%v is no %v", from, t) }
@@ -217,6 +217,9 @@ func fromJSON(v reflect.Value, from any) error {
 	case string:
 		return textFromJSON(v, from)
 	case []any:
+		if v.CanComplex() {
+			return complexFromJSON(v, from)
+		}
 		return listFromJSON(v, from)
 	case map[string]any:
 		if t.Kind() != reflect.Struct {
@@ -251,6 +254,20 @@ func textFromJSON(v reflect.Value, from string) error {
 		return err
 	}
 	return fmt.Errorf("%q is no %v", from, v.Type())
+}
+
+func complexFromJSON(v reflect.Value, from []any) error {
+	var parts [2]float64
+	if len(from) != len(parts) {
+		return fmt.Errorf("%d parts for %v", len(from), v.Type())
+	}
+	for i, part := range from {
+		if err := fromJSON(reflect.ValueOf(&parts[i]).Elem(), part); err != nil {
+			return err
+		}
+	}
+	v.SetComplex(complex(parts[0], parts[1]))
+	return nil
 }
 
 func listFromJSON(v reflect.Value, from []any) error {

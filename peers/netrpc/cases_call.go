@@ -78,6 +78,7 @@ func callCases(t target) []testCase {
 	if codec == "gob" {
 		// JSON has no such numbers and no such times.
 		add("kinds/gob/not-a-number", checkNotANumber)
+		add("own/gob", checkOwn)
 		add("kinds/gob/far-times", func(ctx context.Context, c *rpc.Client) error {
 			for _, at := range []time.Time{
 				time.Date(36812, 2, 20, 0, 36, 16, 5, time.UTC),

@@ -47,7 +47,7 @@ pub struct Kinds {
 }
 
 /// The message inside [`Kinds`].
-#[derive(Message, Clone, Debug, PartialEq)]
+#[derive(Message, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[message(go_names)]
 pub struct Inner {
     /// A number.

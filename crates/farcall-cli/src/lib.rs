@@ -13,6 +13,7 @@ pub mod kinds;
 mod log;
 pub mod message581;
 mod output;
+pub mod own;
 mod secure;
 mod serve;
 pub mod services;

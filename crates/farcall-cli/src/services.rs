@@ -3,7 +3,7 @@
 //!
 //! Names on the wire are Go's (`A`, `B`, `Quo`), protobuf numbers follow the order of the fields.
 
-use crate::{kinds::Kinds, message581::BenchmarkMessage};
+use crate::{kinds::Kinds, message581::BenchmarkMessage, own::Own};
 use bytes::Bytes;
 use farcall::{Code, Cx, Message, Notice, Result, Server, Status};
 use std::{panic, sync::Arc, time::Duration};
@@ -96,6 +96,9 @@ pub trait Echo {
     /// A value of every kind, as it came.
     #[method(name = "Kinds", idempotent)]
     async fn kinds(&self, kinds: Kinds) -> Result<Kinds>;
+    /// What Go has of its own, as it came.
+    #[method(name = "Own", idempotent)]
+    async fn own(&self, own: Own) -> Result<Own>;
     /// Answers after a while.
     #[method(name = "Sleep", idempotent)]
     async fn sleep(&self, args: SleepArgs) -> Result<()>;
@@ -201,6 +204,10 @@ impl Echo for Mirror {
 
     async fn kinds(&self, kinds: Kinds) -> Result<Kinds> {
         Ok(kinds)
+    }
+
+    async fn own(&self, own: Own) -> Result<Own> {
+        Ok(own)
     }
 
     async fn sleep(&self, args: SleepArgs) -> Result<()> {

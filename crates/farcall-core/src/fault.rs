@@ -56,6 +56,13 @@ pub enum Why {
     NotUtf8,
     /// The bytes break the grammar of the format; the text says which rule.
     Syntax(&'static str),
+    /// A type that makes bytes of itself could not be made of these, or made none.
+    Marshal {
+        /// The type's name.
+        of: &'static str,
+        /// What it said.
+        said: String,
+    },
     /// An enum has no such value, and no variant that keeps unknown ones.
     NoSuchChoice {
         /// The enum's name.
@@ -179,6 +186,7 @@ impl fmt::Display for Why {
             Why::Overrun => f.write_str("a length points past the end"),
             Why::NotUtf8 => f.write_str("text is not UTF-8"),
             Why::Syntax(rule) => f.write_str(rule),
+            Why::Marshal { of, said } => write!(f, "`{of}`: {said}"),
             Why::Codec(text) => f.write_str(text),
             Why::NoSuchChoice { of } => write!(f, "`{of}` has no such value"),
             Why::Missing { field } => write!(f, "required field `{field}` is missing"),

@@ -8,11 +8,13 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod call;
+mod complex;
 mod cors;
 mod dynamic;
 mod fault;
 mod format;
 mod limits;
+mod marshal;
 mod message;
 mod meta;
 mod routes;
@@ -24,11 +26,13 @@ mod trace;
 mod values;
 
 pub use call::{Body, Call, Lent, Ticket};
+pub use complex::Complex;
 pub use cors::Cors;
 pub use dynamic::{Next, Value};
 pub use fault::{Fault, Why};
 pub use format::{Compress, Format};
 pub use limits::{Amount, Bounds, Limit, Limits, SetBy, Side, SourcedLimits};
+pub use marshal::{Marshal, Marshaled, Marshaler, Marshals};
 pub use message::{At, END, Message, OneOf, Part, Put, Shaped, Sink, Source, Take};
 pub use meta::{Meta, MetaWalk};
 pub use routes::{Found, JSONRPC_PATH, MethodId, NETRPC_PATH, RPCX_PATH, Routes, Streams, Way};

@@ -3,7 +3,7 @@
 //! `#[derive(Message)]` writes the walk; the formats live in `farcall-wire`. Both ends are
 //! object-safe: hot formats are monomorphised, cold ones go through `&mut dyn`.
 
-use crate::{Fault, Field, Kind, Names, Next, Pack, Schema, Shape, Str, Timestamp};
+use crate::{Complex, Fault, Field, Kind, Names, Next, Pack, Schema, Shape, Str, Timestamp, Why};
 use bytes::Bytes;
 
 /// Two words that live on the walker's stack and that only the format reads, so that formats need
@@ -31,6 +31,10 @@ pub enum Part {
     /// The map is over.
     End,
 }
+
+/// The parts of a complex number, where they are a list.
+static PART: Shape = Shape::One(Kind::F64, Pack::Plain);
+static PARTS: Shape = Shape::Array(&PART, 2);
 
 /// Where a walk writes to. Infallible in shape: the first fault is kept and returned by the format
 /// when it is finished.
@@ -83,6 +87,15 @@ pub trait Sink {
     fn time(&mut self, v: Timestamp);
     /// A length of time.
     fn span(&mut self, v: std::time::Duration);
+    /// A complex number: a list of two floats, where the format has nothing of its own.
+    fn complex(&mut self, v: Complex) {
+        let Some(mut at) = self.list(&PARTS, 2) else { return };
+        for part in [v.re, v.im] {
+            self.item(&mut at);
+            self.float(part, Kind::F64);
+        }
+        self.list_end(at);
+    }
     /// Keeps the first fault.
     fn fail(&mut self, fault: Fault);
     /// Whether a fault was kept.
@@ -139,6 +152,32 @@ pub trait Source {
     fn span_after(&mut self, before: std::time::Duration) -> Result<std::time::Duration, Fault> {
         let _ = before;
         self.span()
+    }
+    /// A complex number; the counterpart of [`Sink::complex`].
+    fn complex(&mut self) -> Result<Complex, Fault> {
+        if self.none()? {
+            return Ok(Complex::default());
+        }
+        let mut at = self.list(&PARTS)?;
+        let (mut parts, mut count) = ([0.0; 2], 0);
+        while self.item(&mut at)? {
+            count += 1;
+            match parts.get_mut(count - 1) {
+                Some(part) => *part = self.float(Kind::F64)?,
+                None => break,
+            }
+        }
+        if count != 2 {
+            let got = "another number of items than two";
+            return Err(Fault::new(Why::WrongType { want: Kind::Complex.name(), got }));
+        }
+        Ok(Complex { re: parts[0], im: parts[1] })
+    }
+    /// A complex number that comes after `before` in the same field: see
+    /// [`time_after`](Source::time_after).
+    fn complex_after(&mut self, before: Complex) -> Result<Complex, Fault> {
+        let _ = before;
+        self.complex()
     }
     /// What comes next, for [`Value`](crate::Value). Formats that do not describe themselves
     /// refuse.

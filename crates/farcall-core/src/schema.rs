@@ -38,6 +38,8 @@ pub enum Kind {
     Time,
     /// A length of time: `Duration`
     Span,
+    /// A complex number: `Complex`
+    Complex,
 }
 
 impl Kind {
@@ -74,6 +76,7 @@ impl Kind {
             Kind::Bytes => "bytes",
             Kind::Time => "a timestamp",
             Kind::Span => "a duration",
+            Kind::Complex => "a complex number",
         }
     }
 }
@@ -98,6 +101,8 @@ pub enum Shape {
     One(Kind, Pack),
     /// A named integer.
     Enum(&'static Names),
+    /// Bytes that a type makes of itself: [`Marshaled`](crate::Marshaled).
+    Marshaled(&'static crate::Marshals),
     /// A message. A function, because recursive types would otherwise be a cycle of constants.
     Message(fn() -> &'static Schema),
     /// A value that may be absent.
@@ -192,8 +197,9 @@ impl Shape {
                 Pack::Fixed,
             ) => 5,
             Shape::One(Kind::F64, _) | Shape::One(Kind::I64 | Kind::U64, Pack::Fixed) => 1,
-            Shape::One(Kind::Text | Kind::Bytes | Kind::Time | Kind::Span, _) => 2,
+            Shape::One(Kind::Text | Kind::Bytes | Kind::Time | Kind::Span | Kind::Complex, _) => 2,
             Shape::One(..) | Shape::Enum(_) => 0,
+            Shape::Marshaled(_) => 2,
             Shape::Maybe(inner) => inner.class(),
             Shape::Message(_) | Shape::List(_) | Shape::Array(..) | Shape::Map(..) => 2,
             Shape::Any => 2,
@@ -205,7 +211,7 @@ impl Shape {
     pub const fn scalar(&self) -> bool {
         match self {
             Shape::One(kind, _) => {
-                !matches!(kind, Kind::Text | Kind::Bytes | Kind::Time | Kind::Span)
+                !matches!(kind, Kind::Text | Kind::Bytes | Kind::Time | Kind::Span | Kind::Complex)
             }
             Shape::Enum(_) => true,
             _ => false,
@@ -217,6 +223,7 @@ impl Shape {
         match self {
             Shape::One(kind, _) => kind.name(),
             Shape::Enum(names) => names.name,
+            Shape::Marshaled(marshals) => marshals.name,
             Shape::Message(_) => "a message",
             Shape::Maybe(inner) => inner.name(),
             Shape::List(_) => "a list",

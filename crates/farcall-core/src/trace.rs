@@ -4,7 +4,7 @@
 //! written, the walk is repeated through [`Traced`], which notes the way to the place: the cost
 //! falls on the failure alone.
 
-use crate::{At, Fault, Kind, Names, Pack, Put, Schema, Shape, Sink, Timestamp};
+use crate::{At, Complex, Fault, Kind, Names, Pack, Put, Schema, Shape, Sink, Timestamp};
 
 /// A sink that knows where in the message it is.
 pub struct Traced<'s> {
@@ -153,6 +153,10 @@ impl Sink for Traced<'_> {
     }
     fn span(&mut self, v: std::time::Duration) {
         self.inner.span(v);
+        self.look();
+    }
+    fn complex(&mut self, v: Complex) {
+        self.inner.complex(v);
         self.look();
     }
     fn fail(&mut self, fault: Fault) {

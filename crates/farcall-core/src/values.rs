@@ -1,8 +1,8 @@
 //! How the types of the language are written and read: scalars, text, containers.
 
 use crate::{
-    At, Fault, Kind, Message, Pack, Part, Put, Schema, Shape, Shaped, Sink, Source, Str, Take,
-    Timestamp, Why,
+    At, Complex, Fault, Kind, Message, Pack, Part, Put, Schema, Shape, Shaped, Sink, Source, Str,
+    Take, Timestamp, Why,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
@@ -166,6 +166,8 @@ scalars! {
         |from, before| from.time_after(before)?;
     Duration, Span, Duration::ZERO, |v| v.is_zero(), |to| to.span(*v),
         |from, before| from.span_after(before)?;
+    Complex, Complex, Complex::default(), |v| v.re.to_bits() == 0 && v.im.to_bits() == 0,
+        |to| to.complex(*v), |from, before| from.complex_after(before)?;
     SystemTime, Time, SystemTime::UNIX_EPOCH, |v| *v == SystemTime::UNIX_EPOCH,
         |to| to.time(Timestamp::from(*v)),
         |from, before| match SystemTime::try_from(from.time_after(before.into())?) {

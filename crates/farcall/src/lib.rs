@@ -76,8 +76,9 @@ pub mod json;
 pub mod protocol;
 
 pub use farcall_core::{
-    Amount, Bounds, Code, Compress, Cors, Fault, Format, Limit, Limits, Message, Meta, Origin, Put,
-    Result, Sent, SetBy, Side, SourcedLimits, Status, Str, Take, Timestamp, TypedFault, Value, Why,
+    Amount, Bounds, Code, Complex, Compress, Cors, Fault, Format, Limit, Limits, Marshal,
+    Marshaled, Marshaler, Message, Meta, Origin, Put, Result, Sent, SetBy, Side, SourcedLimits,
+    Status, Str, Take, Timestamp, TypedFault, Value, Why,
 };
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{

@@ -18,6 +18,7 @@ mod neighbours;
 mod netrpc;
 mod no_trace;
 mod observe;
+mod own;
 mod push;
 mod rpcx;
 mod server;

@@ -2,10 +2,11 @@
 
 use crate::go_peer::{GoServer, calls, calls_us, named};
 use bytes::Bytes;
-use farcall::{Client, Code, Format, Origin, Result, Timestamp, Value, json};
+use farcall::{Client, Code, Complex, Format, Marshaled, Origin, Result, Timestamp, Value, json};
 use farcall_cli::{
     kinds::Kinds,
     message581::BenchmarkMessage,
+    own::{BigInt, Own},
     services::{Args, ArithClient, EchoClient, FailArgs, HelloServiceClient, Quotient, SleepArgs},
 };
 use farcall_it::services::Running;
@@ -26,7 +27,7 @@ fn go_http_server() -> GoServer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_of_the_matrix() {
-    calls_us("netrpc-peer", "-addr", &["-codec", "gob", "-timeout", "25s"], &[], 75).await;
+    calls_us("netrpc-peer", "-addr", &["-codec", "gob", "-timeout", "25s"], &[], 76).await;
 }
 
 /// Behind `CONNECT`, as `rpc.DialHTTP` asks, with the page at `/debug/rpc` beside it.
@@ -35,7 +36,7 @@ async fn every_case_behind_connect() {
     let running = Running::start(farcall_cli::services::all(1).debug_rpc()).await;
     let address = running.url.trim_start_matches("rpcx://");
     let flags = ["-codec", "gob", "-timeout", "25s", "-http"];
-    calls("netrpc-peer", address, "-addr", &flags, &[], 81).await;
+    calls("netrpc-peer", address, "-addr", &flags, &[], 82).await;
 }
 
 #[tokio::test]
@@ -61,6 +62,9 @@ async fn every_kind_of(go: GoServer) -> Result<()> {
         assert_eq!(echo.echo(long.clone()).await?, long);
         let kinds = Kinds::sample();
         assert_eq!(echo.kinds(kinds.clone()).await?, kinds);
+        assert_eq!(echo.own(Own::sample()).await?, Own::sample());
+        let blank = echo.own(<Own as farcall::Take>::blank()).await?;
+        assert_eq!(blank, <Own as farcall::Take>::blank());
         let hello = HelloServiceClient::from_client(client.clone());
         assert_eq!(hello.say_hello("Gö <&>".into()).await?, "Hello World:Gö <&>");
         echo.sleep(SleepArgs { ms: 1 }).await?;
@@ -73,6 +77,26 @@ async fn every_kind_of(go: GoServer) -> Result<()> {
         let reply = client.call("Arith.Multiply", json!({"B": 7})).await?;
         assert_eq!(reply, json!(0));
     }
+    Ok(())
+}
+
+/// What Go refuses costs its call alone: a type that marshals itself says no, and a part that no
+/// `complex64` can be.
+#[tokio::test]
+async fn values_that_gos_types_refuse() -> Result<()> {
+    let go = go_server();
+    let echo = EchoClient::connect(&go.url).await?;
+    let url = Some(Marshaled(farcall_cli::own::Url(":// no address".to_owned())));
+    let status = echo.own(Own { url, ..Own::sample() }).await.expect_err("no URL");
+    assert!(status.text().contains("missing protocol scheme"), "{status}");
+    let c64 = Complex { re: f64::MAX, im: 0.0 };
+    let status = echo.own(Own { c64, ..Own::sample() }).await.expect_err("too large");
+    assert!(status.text().contains("out of range"), "{status}");
+    // More than one digit of any machine.
+    let magnitude: Vec<u8> = (1..=200).collect();
+    let big = Some(Marshaled(BigInt { negative: true, magnitude }));
+    let own = Own { big, ..Own::sample() };
+    assert_eq!(echo.own(own.clone()).await?, own);
     Ok(())
 }
 

@@ -8,8 +8,8 @@
 use super::{share, utf8};
 use bytes::Bytes;
 use farcall_core::{
-    At, END, Fault, Kind, Names, Next, Pack, Part, Put, Schema, Shape, Sink, Source, Str, Take,
-    Timestamp, Why,
+    At, Complex, END, Fault, Kind, Names, Next, Pack, Part, Put, Schema, Shape, Sink, Source, Str,
+    Take, Timestamp, Why,
 };
 use std::time::Duration;
 
@@ -109,6 +109,9 @@ impl Sink for Writer<'_> {
     fn span(&mut self, _: Duration) {
         self.fail(refused(SCALAR));
     }
+    fn complex(&mut self, _: Complex) {
+        self.fail(refused(SCALAR));
+    }
     fn fail(&mut self, fault: Fault) {
         self.fault.get_or_insert(fault);
     }
@@ -169,6 +172,9 @@ impl Source for Reader<'_> {
         Err(refused(SCALAR))
     }
     fn span(&mut self) -> Result<Duration, Fault> {
+        Err(refused(SCALAR))
+    }
+    fn complex(&mut self) -> Result<Complex, Fault> {
         Err(refused(SCALAR))
     }
     fn next(&mut self) -> Result<Next, Fault> {

@@ -5,7 +5,7 @@
 //! What fits becomes a plan, which is kept for the stream.
 
 use super::types::{self, Def, Types};
-use farcall_core::{Fault, Kind, Schema, Shape, Why};
+use farcall_core::{Fault, Kind, Marshaler, Schema, Shape, Why};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -252,10 +252,14 @@ impl<'t> Maker<'t> {
         };
         match shape {
             Shape::One(Kind::Time, _) => {
-                fits(matches!(types.get(id), Some(Def::Opaque { gob: true, .. })))
+                fits(matches!(types.get(id), Some(Def::Opaque { by: Some(Marshaler::Gob), .. })))
             }
             Shape::One(kind, _) => fits(id == scalar(*kind)),
             Shape::Enum(_) => fits(id == types::INT),
+            Shape::Marshaled(marshals) => match types.get(id) {
+                Some(Def::Opaque { by: Some(by), .. }) => fits(*by == marshals.by),
+                _ => fits(false),
+            },
             Shape::Maybe(inner) => self.spot(inner, id, by),
             Shape::List(item) => match types.get(id) {
                 Some(Def::Slice { elem }) => {
@@ -314,6 +318,7 @@ pub(super) fn scalar(kind: Kind) -> i32 {
         Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 => types::UINT,
         Kind::F32 | Kind::F64 => types::FLOAT,
         Kind::Text => types::TEXT,
+        Kind::Complex => types::COMPLEX,
         Kind::Bytes | Kind::Time => types::BYTES,
     }
 }

@@ -26,6 +26,8 @@
 //! | enum | int |
 //! | `Timestamp`, `SystemTime` | `time.Time`; one that Go left out is the year 1 |
 //! | `Duration` | `time.Duration`, nanoseconds |
+//! | `Complex` | `complex128`, `complex64` |
+//! | `Marshaled<T>` | a type with `GobEncode` or `MarshalBinary`, as `T` says |
 //! | `Value` as a whole | what the value looks like, see `dynamic` |
 //! | `Value` inside a message | `interface{}`, with the names that Go's registry has |
 //! | `()` | `struct{}`; anything when read |

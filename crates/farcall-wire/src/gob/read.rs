@@ -10,7 +10,8 @@ use super::{ints, time};
 use crate::format::{share, utf8};
 use bytes::Bytes;
 use farcall_core::{
-    At, END, Fault, Kind, Names, Next, Pack, Part, Schema, Shape, Source, Str, Timestamp, Why,
+    At, Complex, END, Fault, Kind, Names, Next, Pack, Part, Schema, Shape, Source, Str, Timestamp,
+    Why,
 };
 use std::time::Duration;
 
@@ -250,6 +251,11 @@ impl Source for Reader<'_> {
             Ok(nanos) => Ok(Duration::from_nanos(nanos)),
             Err(_) => self.fault(Why::OutOfRange { want: "a duration; it is negative" }),
         }
+    }
+
+    fn complex(&mut self) -> Result<Complex, Fault> {
+        let (re, im) = (self.num()?, self.num()?);
+        Ok(Complex { re: ints::float(re), im: ints::float(im) })
     }
 
     fn next(&mut self) -> Result<Next, Fault> {

@@ -9,7 +9,7 @@
 use super::fit;
 use super::ints::{Bad, Cursor, close, open, put_int};
 use super::types::{self, Def, Describe, FieldDef, describe};
-use farcall_core::{Kind, Schema, Shape};
+use farcall_core::{Kind, Marshaler, Marshals, Schema, Shape};
 use std::collections::HashMap;
 
 /// What an interface of ours may hold beside scalars: `time.Time`, `[]interface {}` and
@@ -18,6 +18,9 @@ use std::collections::HashMap;
 pub(super) const ANY_TIME: i32 = 32_765;
 pub(super) const ANY_LIST: i32 = 32_766;
 pub(super) const ANY_MAP: i32 = 32_767;
+
+/// `time.Time`.
+const TIME: Marshals = Marshals { name: "Time", by: Marshaler::Gob };
 
 /// Go's first number until 1.20; later versions begin one lower, and take any.
 const FIRST: i32 = 65;
@@ -47,7 +50,7 @@ enum Key {
     Slice(i32),
     Array(i32, usize),
     Map(i32, i32),
-    Time,
+    Marshals(Marshals),
     Fixed(i32),
 }
 
@@ -121,9 +124,10 @@ impl Encoder {
     /// The number of a type, known or new.
     fn id(&mut self, shape: &'static Shape) -> i32 {
         let key = match shape {
-            Shape::One(Kind::Time, _) => Key::Time,
+            Shape::One(Kind::Time, _) => Key::Marshals(TIME),
             Shape::One(kind, _) => return fit::scalar(*kind),
             Shape::Enum(_) => return types::INT,
+            Shape::Marshaled(marshals) => Key::Marshals(**marshals),
             Shape::Maybe(inner) => return self.id(inner),
             Shape::List(item) => Key::Slice(self.id(item)),
             Shape::Array(item, len) => Key::Array(self.id(item), *len),
@@ -176,9 +180,13 @@ impl Encoder {
             Shape::Maybe(inner) => self.tell(inner, out),
             Shape::One(Kind::Time, _) => {
                 let id = self.id(shape);
-                self.tell_one(id, &Describe::Time, out);
+                self.tell_one(id, &Describe::Marshals(TIME), out);
             }
             Shape::One(..) | Shape::Enum(_) => {}
+            Shape::Marshaled(marshals) => {
+                let id = self.id(shape);
+                self.tell_one(id, &Describe::Marshals(**marshals), out);
+            }
             Shape::List(item) => {
                 let (id, elem) = (self.id(shape), self.id(item));
                 self.tell_one(id, &Describe::Slice(elem), out);
@@ -204,7 +212,7 @@ impl Encoder {
                 }
             }
             Shape::Any => {
-                self.tell_one(ANY_TIME, &Describe::Time, out);
+                self.tell_one(ANY_TIME, &Describe::Marshals(TIME), out);
                 self.tell_one(ANY_LIST, &Describe::Slice(types::INTERFACE), out);
                 self.tell_one(ANY_MAP, &Describe::Map(types::TEXT, types::INTERFACE), out);
             }
@@ -248,7 +256,7 @@ impl Encoder {
     }
 
     pub(super) fn time(&mut self, out: &mut Vec<u8>) -> i32 {
-        self.known(Key::Time, &Describe::Time, out)
+        self.known(Key::Marshals(TIME), &Describe::Marshals(TIME), out)
     }
 
     pub(super) fn fields(&mut self, fields: &[(&str, i32)], out: &mut Vec<u8>) -> i32 {

@@ -4,5 +4,6 @@
 mod compat;
 mod hostile;
 mod kit;
+mod own;
 mod typed;
 mod vectors;

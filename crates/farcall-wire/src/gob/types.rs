@@ -16,7 +16,7 @@
 
 use super::Broken;
 use super::ints::{Cursor, put_blob, put_int, put_uint};
-use farcall_core::Limits;
+use farcall_core::{Limits, Marshaler, Marshals};
 use std::collections::HashMap;
 
 pub(super) const BOOL: i32 = 1;
@@ -90,9 +90,9 @@ pub(super) enum Def {
         key: i32,
         value: i32,
     },
-    /// A type that marshals itself: `GobEncoder`, or one of the others.
+    /// A type that marshals itself. Not one of the two: a `TextMarshaler`, which no Go sends.
     Opaque {
-        gob: bool,
+        by: Option<Marshaler>,
         time: IsTime,
     },
 }
@@ -158,8 +158,10 @@ impl Types {
                 Some(Def::Slice { .. }) => "a slice",
                 Some(Def::Struct { .. }) => "a struct",
                 Some(Def::Map { .. }) => "a map",
-                Some(Def::Opaque { gob: true, time: IsTime::Named }) => "a time",
-                Some(Def::Opaque { .. }) => "a type that marshals itself",
+                Some(Def::Opaque { time: IsTime::Named, .. }) => "a time",
+                Some(Def::Opaque { by: Some(Marshaler::Gob), .. }) => "a GobEncoder",
+                Some(Def::Opaque { by: Some(Marshaler::Binary), .. }) => "a BinaryMarshaler",
+                Some(Def::Opaque { by: None, .. }) => "a TextMarshaler",
             },
         }
     }
@@ -299,13 +301,17 @@ pub(super) fn definition(from: &mut Cursor<'_>, most: &Most) -> Result<Def, Brok
                     named = common(from)?;
                     Ok(())
                 })?;
-                let gob = variant == 4;
-                let time = match (gob, named) {
-                    (true, b"Time") => IsTime::Named,
-                    (true, b"") => IsTime::Perhaps,
+                let by = match variant {
+                    4 => Some(Marshaler::Gob),
+                    5 => Some(Marshaler::Binary),
+                    _ => None,
+                };
+                let time = match (by, named) {
+                    (Some(Marshaler::Gob), b"Time") => IsTime::Named,
+                    (Some(Marshaler::Gob), b"") => IsTime::Perhaps,
                     _ => IsTime::No,
                 };
-                Def::Opaque { gob, time }
+                Def::Opaque { by, time }
             }
         });
         Ok(())
@@ -357,7 +363,7 @@ pub(super) enum Describe<'a> {
     Slice(i32),
     Struct(&'a str, &'a [(&'a str, i32)]),
     Map(i32, i32),
-    Time,
+    Marshals(Marshals),
 }
 
 /// Appends a definition, without the number and the length in front of it.
@@ -367,7 +373,8 @@ pub(super) fn describe(out: &mut Vec<u8>, id: i32, what: &Describe<'_>) {
         Describe::Slice(_) => (2, ""),
         Describe::Struct(name, _) => (3, *name),
         Describe::Map(..) => (4, ""),
-        Describe::Time => (5, "Time"),
+        Describe::Marshals(Marshals { name, by: Marshaler::Gob }) => (5, *name),
+        Describe::Marshals(Marshals { name, by: Marshaler::Binary }) => (6, *name),
     };
     out.extend_from_slice(&[variant, 1]);
     if named.is_empty() {
@@ -396,7 +403,7 @@ pub(super) fn describe(out: &mut Vec<u8>, id: i32, what: &Describe<'_>) {
             field(key.into());
             field(value.into());
         }
-        Describe::Struct(_, []) | Describe::Time => {}
+        Describe::Struct(_, []) | Describe::Marshals(_) => {}
         Describe::Struct(_, fields) => {
             out.push(1);
             put_uint(out, fields.len() as u64);

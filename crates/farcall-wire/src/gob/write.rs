@@ -7,7 +7,9 @@ use super::ints::{close, open, put_blob, put_int, put_uint};
 use super::send::{ANY_LIST, ANY_MAP, ANY_TIME};
 use super::types::{BOOL, BYTES, FLOAT, INT, TEXT, UINT};
 use super::{FORMAT, time};
-use farcall_core::{At, Bounds, Fault, Kind, Names, Pack, Schema, Shape, Sink, Timestamp, Why};
+use farcall_core::{
+    At, Bounds, Complex, Fault, Kind, Names, Pack, Schema, Shape, Sink, Timestamp, Why,
+};
 use std::time::Duration;
 
 /// The sink.
@@ -104,7 +106,11 @@ impl Sink for Writer<'_> {
         let shape = &schema.fields[index].shape;
         let always = matches!(
             shape,
-            Shape::Message(_) | Shape::Array(..) | Shape::Map(..) | Shape::One(Kind::Time, _)
+            Shape::Message(_)
+                | Shape::Array(..)
+                | Shape::Map(..)
+                | Shape::One(Kind::Time, _)
+                | Shape::Marshaled(_)
         );
         if empty && !always {
             return false;
@@ -261,6 +267,12 @@ impl Sink for Writer<'_> {
         match i64::try_from(v.as_nanos()) {
             Ok(nanos) => put_int(self.out, nanos),
             Err(_) => self.fail(Fault::new(Why::OutOfRange { want: "Go's time.Duration" })),
+        }
+    }
+
+    fn complex(&mut self, v: Complex) {
+        for part in [v.re, v.im] {
+            put_uint(self.out, part.to_bits().swap_bytes());
         }
     }
 

@@ -108,7 +108,21 @@ impl Maker {
         }
     }
 
+    /// What Go compares: scalars but floats, and arrays and structs of them.
     fn key(&mut self) -> Type {
+        match self.dice.below(6) {
+            4 => Type::Array(Box::new(self.simple_key()), self.dice.below(3)),
+            5 if self.structs < STRUCTS => {
+                self.structs += 1;
+                let len = 1 + self.dice.below(3);
+                let field = |i| (format!("K{i}"), self.simple_key());
+                Type::Struct((0..len).map(field).collect())
+            }
+            _ => self.simple_key(),
+        }
+    }
+
+    fn simple_key(&mut self) -> Type {
         match self.dice.below(4) {
             0 => Type::Int(self.dice.pick(&[8, 16, 32, 64])),
             1 => Type::Uint(self.dice.pick(&[8, 16, 32, 64])),
@@ -117,7 +131,7 @@ impl Maker {
     }
 
     fn scalar(&mut self) -> Type {
-        match self.dice.below(12) {
+        match self.dice.below(13) {
             0 => Type::Bool,
             1 | 2 => Type::Int(self.dice.pick(&[8, 16, 32, 64])),
             3 | 4 => Type::Uint(self.dice.pick(&[8, 16, 32, 64])),
@@ -126,6 +140,7 @@ impl Maker {
             9 => Type::Bytes,
             10 if self.dice.one_in(2) => Type::Time,
             10 => Type::Span,
+            11 => Type::Complex,
             _ => Type::Any,
         }
     }
@@ -148,6 +163,9 @@ impl Maker {
             Type::Bytes => Value::Bytes(dice.value::<Vec<u8>>()),
             Type::Time => Value::Time(dice.value::<Timestamp>()),
             Type::Span => ((u64::random(dice) >> 1) as i64).into(),
+            Type::Complex => {
+                vec![Value::from(dice.value::<f64>()), dice.value::<f64>().into()].into()
+            }
             Type::Any => dynamic(dice, 0),
             Type::Pointer(_) if dice.one_in(3) => Value::Null,
             Type::Pointer(to) => self.value(to),
@@ -169,7 +187,7 @@ impl Maker {
             Type::Struct(fields) => {
                 Value::object(fields.iter().map(|(name, of)| (name.as_str(), self.value(of))))
             }
-            Type::Complex | Type::Opaque | Type::Ref(_) => unreachable!("never made up"),
+            Type::Opaque(_) | Type::Ref(_) => unreachable!("never made up"),
         }
     }
 

@@ -2,8 +2,8 @@
 //! walks a struct, so that the typed writer and reader are tried on types that nobody wrote down.
 
 use super::types::Type;
-use farcall::{Fault, Put, Take, Timestamp, Value};
-use farcall_core::{END, Field, Kind, Pack, Part, Schema, Shape, Shaped, Sink, Source};
+use farcall::{Complex, Fault, Put, Take, Timestamp, Value};
+use farcall_core::{END, Field, Kind, Marshals, Pack, Part, Schema, Shape, Shaped, Sink, Source};
 use std::{cell::RefCell, time::Duration};
 
 /// How many messages a thread may have at a time, in two halves: [`FIRST`] and [`SECOND`].
@@ -75,7 +75,8 @@ impl Maker {
             Type::Time => one(Kind::Time),
             Type::Span => one(Kind::Span),
             Type::Any => Some(Shape::Any),
-            Type::Complex | Type::Opaque => None,
+            Type::Complex => one(Kind::Complex),
+            Type::Opaque(by) => Some(Shape::Marshaled(leak(Marshals { name: "Made", by: *by }))),
             Type::Pointer(to) => Some(Shape::Maybe(leak(self.shape(to, around)?))),
             Type::List(item) => Some(Shape::List(leak(self.shape(item, around)?))),
             Type::Array(item, len) => Some(Shape::Array(leak(self.shape(item, around)?), *len)),
@@ -148,6 +149,11 @@ fn is_blank(value: &Value, shape: &Shape) -> bool {
         (Shape::Maybe(_) | Shape::Any, value) => *value == Value::Null,
         (Shape::Message(_), _) => false,
         (Shape::Array(_, len), _) => *len == 0,
+        (Shape::Marshaled(_), _) => false,
+        (Shape::One(Kind::Complex, _), v) => {
+            let Complex { re, im } = complex(v);
+            re.to_bits() == 0 && im.to_bits() == 0
+        }
         (_, Value::Bool(v)) => !v,
         (_, Value::Int(v)) => *v == 0,
         (_, Value::Float(v)) => v.to_bits() == 0,
@@ -158,6 +164,12 @@ fn is_blank(value: &Value, shape: &Shape) -> bool {
         (_, Value::Map(v)) => v.is_empty(),
         _ => false,
     }
+}
+
+/// A complex number is a list of its two parts.
+fn complex(value: &Value) -> Complex {
+    let part = |at| value.at(at).and_then(Value::as_f64).expect("a float");
+    Complex { re: part(0), im: part(1) }
 }
 
 fn put<S: Sink + ?Sized>(value: &Value, shape: &'static Shape, to: &mut S) {
@@ -201,6 +213,7 @@ fn put<S: Sink + ?Sized>(value: &Value, shape: &'static Shape, to: &mut S) {
             }
             to.map_end(at);
         }
+        (Shape::One(Kind::Complex, _), v) => to.complex(complex(v)),
         (Shape::One(Kind::Span, _), Value::Int(v)) => {
             to.span(Duration::from_nanos(v.unsigned_abs()));
         }
@@ -232,8 +245,9 @@ fn blank(shape: &Shape) -> Value {
         }
         Shape::One(Kind::Bool, _) => false.into(),
         Shape::One(Kind::F32 | Kind::F64, _) => 0.0.into(),
+        Shape::One(Kind::Complex, _) => vec![Value::from(0.0), Value::from(0.0)].into(),
         Shape::One(Kind::Text, _) => "".into(),
-        Shape::One(Kind::Bytes, _) => Value::Bytes(Vec::new()),
+        Shape::One(Kind::Bytes, _) | Shape::Marshaled(_) => Value::Bytes(Vec::new()),
         Shape::One(Kind::Time, _) => Value::Time(Timestamp::default()),
         Shape::One(..) | Shape::Enum(_) => 0.into(),
     }
@@ -298,7 +312,12 @@ fn take<S: Source + ?Sized>(shape: &'static Shape, from: &mut S) -> Result<Value
             Kind::Bytes => Value::Bytes(from.bytes()?.to_vec()),
             Kind::Time => Value::Time(from.time()?),
             Kind::Span => (from.span()?.as_nanos() as i64).into(),
+            Kind::Complex => {
+                let Complex { re, im } = from.complex()?;
+                vec![Value::from(re), Value::from(im)].into()
+            }
         },
         Shape::Enum(names) => i64::from(from.choice(names)?).into(),
+        Shape::Marshaled(_) => Value::Bytes(from.bytes()?.to_vec()),
     })
 }

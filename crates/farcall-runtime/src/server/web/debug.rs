@@ -122,9 +122,11 @@ fn go(shape: &'static Shape) -> String {
             Kind::Bytes => "[]uint8",
             Kind::Time => "time.Time",
             Kind::Span => "time.Duration",
+            Kind::Complex => "complex128",
         }
         .to_owned(),
         Shape::Enum(names) => names.name.to_owned(),
+        Shape::Marshaled(marshals) => marshals.name.to_owned(),
         Shape::Message(schema) => match schema().name {
             "" => "struct {}".to_owned(),
             name => name.to_owned(),

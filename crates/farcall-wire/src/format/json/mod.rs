@@ -3,8 +3,9 @@
 //! Every field is written, in order, unless it is marked to be left out when empty; byte slices are
 //! base64, byte arrays lists of numbers, durations nanoseconds, times RFC 3339. Names are matched
 //! exactly first and then without regard to case; unknown ones are skipped, and null leaves a value
-//! blank. The writer and the reader are walked through `&mut dyn`, so that no code is made per
-//! type.
+//! blank. What Go has no form for: maps whose keys are not text, integers, enums or times are lists
+//! of pairs, `[[key, value], …]`, and complex numbers lists of their two parts. The writer and the
+//! reader are walked through `&mut dyn`, so that no code is made per type.
 //!
 //! More lenient than Go when reading: integers may be quoted (as other dialects write 64-bit ones),
 //! enums may come by name, byte arrays as base64. Stricter: text must be UTF-8 throughout.
@@ -18,7 +19,7 @@ mod time;
 mod write;
 
 use bytes::Bytes;
-use farcall_core::{Bounds, Fault, Put, Sink, Source, Take, trace_fault};
+use farcall_core::{Bounds, Fault, Kind, Put, Shape, Sink, Source, Take, trace_fault};
 use parser::Reader;
 use write::Writer;
 
@@ -65,4 +66,20 @@ pub fn decode_strict<T: Take>(body: &Bytes, bounds: Bounds) -> Result<T, Fault> 
 /// The text that a quoted one stands for; none if it is malformed.
 pub(crate) fn unquote(quoted: &[u8]) -> Option<String> {
     decode_strict(&Bytes::copy_from_slice(quoted), Bounds::default()).ok()
+}
+
+/// Whether a map of this shape is a list of pairs: the keys of an object are text.
+fn paired(map: &Shape) -> bool {
+    fn text(key: &Shape) -> bool {
+        match key {
+            Shape::One(kind, _) => {
+                !matches!(kind, Kind::Bool | Kind::F32 | Kind::F64 | Kind::Bytes | Kind::Complex)
+            }
+            Shape::Maybe(key) => text(key),
+            // What a dynamic key is, is seen when it is written.
+            Shape::Enum(_) | Shape::Any => true,
+            _ => false,
+        }
+    }
+    matches!(map, Shape::Map(key, _) if !text(key))
 }

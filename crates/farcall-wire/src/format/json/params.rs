@@ -3,6 +3,7 @@
 //! The wire does not know what a method takes, so it lends a mark with the body, and the shape of
 //! the argument decides what an array means.
 
+use super::paired;
 use super::parser::{LATER, ROW, Reader, START};
 use bytes::Bytes;
 use farcall_core::{At, Bounds, END, Fault, Kind, Schema, Shape, Source, Take, Why};
@@ -78,6 +79,8 @@ impl Reader<'_> {
                 item => first == b'[' && !is_list(item),
             },
             Shape::One(Kind::Bytes, _) => first == b'"' || first == b'[',
+            Shape::One(Kind::Complex, _) => first == b'[',
+            map if paired(map) => false,
             _ if blank => return Ok(How::Blank),
             Shape::Message(_) => {
                 let wrapped = first == b'{' && self.is_only()?;
@@ -160,6 +163,6 @@ fn bare(mut shape: &Shape) -> &Shape {
 fn is_list(shape: &Shape) -> bool {
     matches!(
         bare(shape),
-        Shape::List(_) | Shape::Array(..) | Shape::Any | Shape::One(Kind::Bytes, _)
-    )
+        Shape::List(_) | Shape::Array(..) | Shape::Any | Shape::One(Kind::Bytes | Kind::Complex, _)
+    ) || paired(bare(shape))
 }

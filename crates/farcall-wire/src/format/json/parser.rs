@@ -6,7 +6,7 @@
 use super::{base64, number};
 use crate::format::utf8;
 use bytes::Bytes;
-use farcall_core::{At, Bounds, END, Fault, Kind, Pack, Schema, Source, Why};
+use farcall_core::{At, Bounds, END, Fault, Kind, Pack, Part, Schema, Source, Why};
 
 /// `At::a`: nothing was read yet.
 pub(super) const START: usize = 0;
@@ -20,6 +20,9 @@ pub(super) const KEY: usize = 3;
 pub(super) const VALUE: usize = 4;
 /// `At::a` of a message: its fields stand in a list, in their order.
 pub(super) const ROW: usize = 5;
+
+/// `At::b` of a map: it is a list of pairs.
+pub(super) const PAIRS: usize = 1;
 
 /// The source. `At::b` of a message: the index of the field to expect.
 pub(super) struct Reader<'a> {
@@ -182,6 +185,31 @@ impl<'a> Reader<'a> {
         }
         at.a = LATER;
         Ok(true)
+    }
+
+    /// The next piece of a map that is a list of pairs.
+    pub(super) fn pair(&mut self, at: &mut At) -> Result<Part, Fault> {
+        const RULE: &str = "an entry of this map is a list of its key and its value";
+        match at.a {
+            KEY => {
+                self.eat(b',', RULE)?;
+                at.a = VALUE;
+                Ok(Part::Value)
+            }
+            VALUE => {
+                self.eat(b']', RULE)?;
+                at.a = LATER;
+                Ok(Part::Entry)
+            }
+            _ => {
+                if !self.more(at, b']')? {
+                    return Ok(Part::End);
+                }
+                self.eat(b'[', RULE)?;
+                at.a = KEY;
+                Ok(Part::Key)
+            }
+        }
     }
 
     /// Text: its range in the source, or none if it had escapes and is now in `self.text`.

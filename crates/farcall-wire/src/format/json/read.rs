@@ -3,8 +3,8 @@
 //! The key of the field after the last one is compared in place, quotes and colon included;
 //! anything else goes through the tables of the schema.
 
-use super::parser::{KEY, LATER, ROW, Reader, VALUE};
-use super::{number, time};
+use super::parser::{KEY, LATER, PAIRS, ROW, Reader, VALUE};
+use super::{number, paired, time};
 use crate::format::{SHARE_FROM, begins_with, utf8};
 use farcall_core::{
     At, END, Fault, Kind, Names, Next, Pack, Part, Schema, Shape, Source, Str, Timestamp, Why,
@@ -54,12 +54,17 @@ impl Source for Reader<'_> {
         self.more(at, b']')
     }
 
-    fn map(&mut self, _: &'static Shape) -> Result<At, Fault> {
-        self.enter(b'{', "an object")
+    fn map(&mut self, shape: &'static Shape) -> Result<At, Fault> {
+        if !paired(shape) {
+            return self.enter(b'{', "an object");
+        }
+        let at = self.enter(b'[', "a list of keys and values")?;
+        Ok(At { b: PAIRS, ..at })
     }
 
     fn part(&mut self, at: &mut At) -> Result<Part, Fault> {
         match at.a {
+            _ if at.b == PAIRS => self.pair(at),
             KEY => {
                 self.eat(b':', "a colon follows the key")?;
                 at.a = VALUE;

@@ -3,11 +3,11 @@
 //! Text is scanned sixteen bytes at a time for what must be escaped; in between it is copied whole.
 //! Keys of fields are ready-made constants.
 
-use super::{base64, number, time};
+use super::{base64, number, paired, time};
 use farcall_core::{At, Bounds, Fault, Kind, Names, Pack, Schema, Shape, Sink, Timestamp, Why};
 use std::time::Duration;
 
-/// The sink. `At::a`: whether a comma is due.
+/// The sink. `At::a`: whether a comma is due. `At::b` of a map: whether it is a list of pairs.
 pub(super) struct Writer<'o> {
     out: &'o mut Vec<u8>,
     /// The next value is the key of a map: it must come out as text.
@@ -197,26 +197,35 @@ impl Sink for Writer<'_> {
         self.leave(b']');
     }
 
-    fn map(&mut self, _: &'static Shape, _: usize) -> Option<At> {
-        self.enter(b'{')
+    fn map(&mut self, shape: &'static Shape, _: usize) -> Option<At> {
+        let pairs = paired(shape);
+        let at = self.enter(if pairs { b'[' } else { b'{' })?;
+        Some(At { b: usize::from(pairs), ..at })
     }
 
     fn key(&mut self, at: &mut At, _: &'static Shape, _: bool) -> bool {
         self.comma(at);
-        self.key = true;
+        match at.b {
+            0 => self.key = true,
+            _ => self.out.push(b'['),
+        }
         true
     }
 
-    fn value(&mut self, _: &mut At, _: &'static Shape, _: bool) -> bool {
+    fn value(&mut self, at: &mut At, _: &'static Shape, _: bool) -> bool {
         self.key = false;
-        self.out.push(b':');
+        self.out.push(if at.b == 0 { b':' } else { b',' });
         true
     }
 
-    fn entry_end(&mut self, _: &mut At) {}
+    fn entry_end(&mut self, at: &mut At) {
+        if at.b != 0 {
+            self.out.push(b']');
+        }
+    }
 
-    fn map_end(&mut self, _: At) {
-        self.leave(b'}');
+    fn map_end(&mut self, at: At) {
+        self.leave(if at.b == 0 { b'}' } else { b']' });
     }
 
     fn none(&mut self) {

@@ -3,7 +3,9 @@
 //! Source: "Protocol Buffers: Encoding" at protobuf.dev. A message is written bare; anything else
 //! that stands at the root is wrapped in a message with one field, number 1, which for scalars is
 //! the layout of `google.protobuf.Int64Value` and its siblings. Points in time and lengths of time
-//! are `google.protobuf.Timestamp` and `google.protobuf.Duration`.
+//! are `google.protobuf.Timestamp` and `google.protobuf.Duration`, complex numbers a message of two
+//! doubles, numbers 1 and 2, and maps whose keys no `map` can have a repeated message of a key,
+//! number 1, and a value, number 2.
 //!
 //! What protobuf cannot tell apart: an absent map, or list of anything but numbers, from an empty
 //! one; and at the root an absent message from a blank one. They are read as absent where the type
@@ -22,6 +24,10 @@ use write::Writer;
 
 /// The name in faults.
 const FORMAT: &str = "protobuf";
+
+/// The keys of the parts of a complex number: 1 and 2, eight bytes each.
+const PART_RE: u8 = 1 << 3 | 1;
+const PART_IM: u8 = 2 << 3 | 1;
 
 /// Appends `value` to `out`. On a fault, which names the path to the field, `out` is as before.
 pub fn encode<T: Put + ?Sized>(value: &T, bounds: Bounds, out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -87,7 +93,7 @@ fn explain<T: Put + ?Sized>(value: &T, bounds: Bounds, fault: Fault) -> Fault {
 #[inline(always)]
 const fn refused_item(item: &Shape) -> Option<&'static str> {
     match item {
-        Shape::One(..) | Shape::Enum(_) | Shape::Message(_) => None,
+        Shape::One(..) | Shape::Enum(_) | Shape::Marshaled(_) | Shape::Message(_) => None,
         // An array of bytes travels as bytes.
         Shape::Array(Shape::One(Kind::U8, _), _) => None,
         Shape::List(_) | Shape::Array(..) => {
@@ -99,13 +105,13 @@ const fn refused_item(item: &Shape) -> Option<&'static str> {
     }
 }
 
-/// Why this cannot be the key of a map: "the key_type can be any integral or string type" (proto3
-/// language guide, "Maps"). Enums travel as the int32 they are.
+/// Why this cannot be the key of a map. "The key_type can be any integral or string type" (proto3
+/// language guide, "Maps"), and enums travel as the int32 they are. Whatever else may be an item is
+/// written the same way: for other languages not a `map`, but a repeated message of a key, number
+/// 1, and a value, number 2, which is how maps travel.
 const fn refused_key(key: &Shape) -> Option<&'static str> {
     match key {
         Shape::One(Kind::F32 | Kind::F64, _) => Some("maps with floats for keys"),
-        Shape::One(Kind::Text, _) => None,
-        key if key.scalar() => None,
-        _ => Some("a map whose keys are not integers, bools or text"),
+        key => refused_item(key),
     }
 }

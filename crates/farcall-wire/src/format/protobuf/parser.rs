@@ -3,8 +3,9 @@
 //! Varints of up to eight bytes are read in one step where the body goes on long enough. Nothing
 //! here recurses.
 
+use super::{PART_IM, PART_RE};
 use bytes::Bytes;
-use farcall_core::{At, Bounds, END, Fault, Field, Kind, Schema, Shape, Why};
+use farcall_core::{At, Bounds, Complex, END, Fault, Field, Kind, Schema, Shape, Why};
 
 /// `At::a` of a list whose items bring a key each, before its first item. Offsets never get there.
 pub(super) const FIRST: usize = usize::MAX;
@@ -232,6 +233,30 @@ impl<'a> Reader<'a> {
             return self.fault(Why::OutOfRange { want });
         }
         Ok((seconds, nanos as u32))
+    }
+
+    /// The parts of a complex number, merged into those that came before.
+    #[inline(never)]
+    pub(super) fn parts(&mut self, mut v: Complex) -> Result<Complex, Fault> {
+        let (start, end) = self.range()?;
+        let around = std::mem::replace(&mut self.end, end);
+        self.pos = start;
+        while self.pos < end {
+            match self.varint()? {
+                key if key == u64::from(PART_RE) => v.re = f64::from_le_bytes(self.fixed()?),
+                key if key == u64::from(PART_IM) => v.im = f64::from_le_bytes(self.fixed()?),
+                key if matches!(key >> 3, 0..=2) => {
+                    let got = class_name(key as u32 & 7);
+                    return self.fault(Why::WrongType { want: Kind::Complex.name(), got });
+                }
+                key => self.skip(key)?,
+            }
+        }
+        if self.pos > end {
+            return self.fault(Why::Overrun);
+        }
+        self.end = around;
+        Ok(v)
     }
 
     /// A number that parsers of 32-bit fields take from a 64-bit varint: they truncate. Fields

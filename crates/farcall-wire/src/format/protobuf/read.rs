@@ -9,7 +9,8 @@ use super::{FORMAT, refused_item, refused_key};
 use crate::format::{share, utf8};
 use bytes::Bytes;
 use farcall_core::{
-    At, END, Fault, Kind, Names, Next, Pack, Part, Schema, Shape, Source, Str, Timestamp, Why,
+    At, Complex, END, Fault, Kind, Names, Next, Pack, Part, Schema, Shape, Source, Str, Timestamp,
+    Why,
 };
 use std::time::Duration;
 
@@ -246,6 +247,14 @@ impl Source for Reader<'_> {
             Ok(seconds) => Ok(Duration::new(seconds, nanos)),
             Err(_) => self.fault(Why::OutOfRange { want: "a duration; it is negative" }),
         }
+    }
+
+    fn complex(&mut self) -> Result<Complex, Fault> {
+        self.complex_after(Complex::default())
+    }
+
+    fn complex_after(&mut self, before: Complex) -> Result<Complex, Fault> {
+        self.parts(before)
     }
 
     fn next(&mut self) -> Result<Next, Fault> {

@@ -4,8 +4,10 @@
 //! message is moved up when it turns out longer than 127 bytes. That beats measuring every level
 //! first.
 
-use super::{FORMAT, refused_item, refused_key};
-use farcall_core::{At, Bounds, Fault, Kind, Names, Pack, Schema, Shape, Sink, Timestamp, Why};
+use super::{FORMAT, PART_IM, PART_RE, refused_item, refused_key};
+use farcall_core::{
+    At, Bounds, Complex, Fault, Kind, Names, Pack, Schema, Shape, Sink, Timestamp, Why,
+};
 use std::time::Duration;
 
 /// The wire type of everything that carries its length.
@@ -164,7 +166,9 @@ impl Sink for Writer<'_> {
             shape => shape,
         };
         match shape {
-            Shape::One(..) | Shape::Enum(_) | Shape::Message(_) => self.lead(field.tag),
+            Shape::One(..) | Shape::Enum(_) | Shape::Marshaled(_) | Shape::Message(_) => {
+                self.lead(field.tag);
+            }
             // Packed numbers follow one key; other items bring a key each, see `item`.
             Shape::List(item) | Shape::Array(item, _) if item.scalar() => self.lead(field.tag),
             Shape::List(_) | Shape::Array(..) | Shape::Map(..) => self.number = field.number,
@@ -319,6 +323,18 @@ impl Sink for Writer<'_> {
             Ok(seconds) => self.seconds(seconds, v.subsec_nanos()),
             Err(_) => self.fail(Fault::new(Why::OutOfRange { want: "google.protobuf.Duration" })),
         }
+    }
+
+    /// A message: double re = 1, double im = 2.
+    fn complex(&mut self, v: Complex) {
+        let start = self.keep_length();
+        for (tag, part) in [(PART_RE, v.re), (PART_IM, v.im)] {
+            if part.to_bits() != 0 {
+                self.out.push(tag);
+                self.float(part, Kind::F64);
+            }
+        }
+        self.patch_length(start);
     }
 
     #[cold]

@@ -203,12 +203,6 @@ fn bytes_as_numbers_or_base64() {
 #[test]
 fn keys_of_maps() {
     assert_eq!(read::<BTreeMap<i8, bool>>(Json, r#"{"-1":true}"#), [(-1, true)].into());
-    for fault in [
-        try_write(Json, &BTreeMap::from([(true, 1_i32)])).unwrap_err(),
-        try_write(Json, &BTreeMap::from([(vec![1_u8], 1_i32)])).unwrap_err(),
-        try_write(Json, &BTreeMap::from([(vec![1_i32], 1_i32)])).unwrap_err(),
-        try_write(Json, &Value::Map(vec![(Value::Null, Value::Null)])).unwrap_err(),
-    ] {
-        assert!(matches!(fault.why(), Why::Unsupported { format: "json", .. }), "{fault}");
-    }
+    let fault = try_write(Json, &Value::Map(vec![(Value::Null, Value::Null)])).unwrap_err();
+    assert!(matches!(fault.why(), Why::Unsupported { format: "json", .. }), "{fault}");
 }

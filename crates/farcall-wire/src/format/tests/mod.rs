@@ -3,6 +3,7 @@
 mod hostile;
 mod json;
 mod msgpack;
+mod own;
 mod params;
 mod protobuf;
 mod raw;

@@ -3,7 +3,7 @@
 use super::types::{Colour, Item, Tree};
 use super::{Debug, decode, write};
 use bytes::Bytes;
-use farcall_core::{Bounds, Fault, Format::Json, Lent, Put, Take, Value, Why};
+use farcall_core::{Bounds, Complex, Fault, Format::Json, Lent, Put, Take, Value, Why};
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::jsonrpc::Params::{self, V1, V2};
@@ -112,6 +112,12 @@ fn what_goes_out_comes_in() {
     round(None::<Vec<i64>>);
     round(BTreeMap::from([(1_u32, vec![1_i64])]));
     round(String::from("a \" b"));
+    round(Complex { re: 1.0, im: -0.5 });
+    round(vec![Complex { re: 1.0, im: -0.5 }]);
+    round(BTreeMap::from([(true, 1_u8)]));
+    round(BTreeMap::<[i64; 2], u8>::new());
+    round(BTreeMap::from([([1_i64, 2], 1_u8), ([1, 3], 2)]));
+    round(vec![BTreeMap::from([([1_i64, 2], 1_u8)])]);
     round(true);
     round(1.5_f64);
     round(Colour::Blue);

@@ -117,7 +117,7 @@ fn map_entries_in_any_order() {
     // The path counts entries across the keys in between.
     let fault = try_read::<Map>(Protobuf, b"\x0a\x02\x08\x01\x0a\x03\x12\x01\xff").unwrap_err();
     assert_eq!((fault.path(), fault.why()), ("[1]".into(), &Why::NotUtf8));
-    let fault = try_write(Protobuf, &BTreeMap::from([(vec![1_u8], 1_i32)])).unwrap_err();
+    let fault = try_write(Protobuf, &BTreeMap::from([(vec![1_i32], 1_i32)])).unwrap_err();
     assert!(matches!(fault.why(), Why::Unsupported { .. }));
 }
 
