@@ -17,6 +17,7 @@ const usage = `usage: rpcx-peer COMMAND [flags]
   bench-server  serve the same services, for load tests
   bench-client  closed-loop load against a server, one JSON line out
   codec         re-encode "<codec> <hex>" lines from stdin
+  roll          call through a pool while servers come and go, until stdin closes
   guide         make the call that the guide shows: guide HOST:PORT
   versions      print the versions this program was built with
 
@@ -34,6 +35,7 @@ func main() {
 		"bench-client": runBenchClient,
 		"codec":        runCodec,
 		"guide":        runGuide,
+		"roll":         runRoll,
 		"versions":     runVersions,
 	}
 	if len(os.Args) < 2 {

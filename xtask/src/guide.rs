@@ -50,7 +50,7 @@ fn table() -> String {
     for limit in Limits::TABLE {
         let beyond = limit.beyond();
         let beyond = beyond.replacen("none", "None", usize::from(beyond.starts_with("none")));
-        let (name, side, bounds) = (limit.name, limit.side.name(), limit.bounds());
+        let (name, side, bounds) = (limit.name, limit.held_by.name(), limit.bounds());
         table += &format!("| `{name}` | {side} | {bounds} | {beyond} |\n");
     }
     table

@@ -7,10 +7,11 @@ mod values;
 
 pub(crate) use to_come::command;
 use to_come::not_built;
-pub(crate) use values::Secret;
-use values::{at_least_one, codec, compress, duration, limit, pair, rate, secret};
+pub(crate) use values::{Secret, duration, pair, token};
+use values::{at_least_one, codec, compress, limit, rate, secret};
 
 use crate::{
+    files, ls,
     secure::{ClientFlags, ServerFlags},
     several::Several,
 };
@@ -38,7 +39,7 @@ Examples:
 
 farcall COMMAND --help says what a command takes, and has examples.
 Exit codes: 0 done, 1 a call failed, 2 wrong usage, 130 interrupted.
-Not built yet: ls, watch, node, tap, console, gen, new.";
+Not built yet: watch, node, tap, console, gen, new.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -46,6 +47,9 @@ pub(crate) enum Command {
     Serve(Serve),
     Call(Call),
     Bench(Bench),
+    Send(files::Send),
+    Fetch(files::Fetch),
+    Ls(ls::Ls),
     Doctor(Doctor),
     Completions(Completions),
     Man(Man),
@@ -85,6 +89,7 @@ Examples:
 
   farcall serve --tls-cert cert.pem --tls-key key.pem --tls-client-ca clients.pem
   farcall serve --listen unix:///run/farcall.sock
+  farcall serve --files ./shared
 
 Not built yet: --registry, --group, --weight, --meta.")]
 pub(crate) struct Serve {
@@ -147,6 +152,8 @@ pub(crate) struct Serve {
     /// Whether each thread keeps the connections that it is dealt (per-core), or all share them
     #[arg(long, value_name = "HOW", default_value = "per-core")]
     pub(crate) threads: Threads,
+    #[command(flatten)]
+    pub(crate) files: files::ServeFlags,
     #[command(flatten)]
     pub(crate) secure: ServerFlags,
 }
@@ -428,7 +435,7 @@ mod tests {
     #[test]
     fn what_is_to_come_is_refused_by_name() {
         for (line, want) in [
-            ("farcall ls etcd://h:1/base --json", "`farcall ls`"),
+            ("farcall watch etcd://h:1/base --json", "`farcall watch`"),
             ("farcall serve --registry etcd://h:1/base", "`--registry`"),
             ("farcall serve --meta k=v", "`--meta`"),
             ("farcall call rpcx://h:1/S/M --thrift f", "`--thrift`"),

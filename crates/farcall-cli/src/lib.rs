@@ -9,8 +9,10 @@ mod call;
 mod curl;
 mod demo;
 mod doctor;
+mod files;
 pub mod kinds;
 mod log;
+mod ls;
 pub mod message581;
 mod output;
 pub mod own;
@@ -44,6 +46,9 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Serve(args) => serve::run(args),
             Command::Call(args) => call::run(args),
             Command::Bench(args) => bench::run(args),
+            Command::Send(args) => files::send(args),
+            Command::Fetch(args) => files::fetch(args),
+            Command::Ls(args) => ls::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Completions(args) => shells::completions(args),
             Command::Man(args) => shells::man(args),

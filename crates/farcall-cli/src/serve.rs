@@ -144,9 +144,20 @@ async fn serve(args: Serve, rules: Rules, limits: SourcedLimits) -> Result<(), S
     let settings = services::Settings { factor: args.factor, instance };
     let guarded = rules.token.is_some();
     let Serve {
-        listen, secure, auth_token, debug_limits, log_slow, metrics, peer_rate, rate, ..
+        listen,
+        secure,
+        auth_token,
+        debug_limits,
+        log_slow,
+        metrics,
+        peer_rate,
+        rate,
+        files,
+        ..
     } = args;
-    let server = services::with(settings).limits(limits).list_services().debug_rpc().health();
+    let server = services::with(settings).reflection();
+    let server = files.apply(server, limits.limits()).await?;
+    let server = server.limits(limits).list_services().debug_rpc().health();
     // Counted first, so that what the rules refuse is counted too.
     let counted = Metrics::new();
     let (server, page) = match metrics {

@@ -154,7 +154,7 @@ fn wrong_usage_exits_2() {
         (&["bench", "rpcx://127.0.0.1:1"], "names no service"),
         (&["bench", "rpcx://127.0.0.1:1/Echo/Echo", "--payload", "tiny"], "/Arith/Mul"),
         (&["bench", call, "-n", "0"], "0"),
-        (&["ls", "etcd://127.0.0.1:2379/base"], "`farcall ls` is not built yet"),
+        (&["ls", "etcd://127.0.0.1:2379/base"], "registries are not built yet"),
         (&["frobnicate"], "frobnicate"),
     ] {
         let output = farcall(args);

@@ -56,7 +56,7 @@ fn the_manual() {
     }
     let pages = std::fs::read_dir(&folder).expect("it is there").count();
     std::fs::remove_dir_all(&folder).expect("it is ours");
-    assert_eq!(pages, 8);
+    assert!(pages >= 8, "{pages} pages");
     let output = farcall(&["man", "/dev/null/man"]);
     assert_eq!(code(&output), 1);
     assert!(err(&output).contains("cannot write the manual"), "{}", err(&output));

@@ -16,6 +16,7 @@ mod limits;
 pub mod net;
 mod observe;
 pub mod server;
+pub mod side;
 pub mod stream;
 mod target;
 
@@ -35,5 +36,6 @@ pub use server::{
 };
 #[cfg(feature = "tower")]
 pub use server::{HttpBody, HttpService};
+pub use side::{Download, Files, Side, SideCall, Transfer};
 pub use stream::{Inbound, Outbound};
 pub use target::{Address, Listen, Target};

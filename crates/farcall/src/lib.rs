@@ -76,18 +76,19 @@ pub mod json;
 pub mod protocol;
 
 pub use farcall_core::{
-    Amount, Bounds, Code, Complex, Compress, Cors, Fault, Format, Limit, Limits, Marshal,
-    Marshaled, Marshaler, Message, Meta, Origin, Put, Result, Sent, SetBy, Side, SourcedLimits,
-    Status, Str, Take, Timestamp, TypedFault, Value, Why,
+    Amount, Bounds, Code, Complex, Compress, Cors, Fault, Format, HeldBy, Limit, Limits, Marshal,
+    Marshaled, Marshaler, Message, Meta, Origin, Put, Result, Sent, SetBy, SourcedLimits, Status,
+    Str, Take, Timestamp, TypedFault, Value, Why,
 };
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallLog, CallMeta, Client, ClientBuilder, Cx,
-    Deciding, Deny, Fail, Finding, Happening, HttpRequest, HttpResponse, Identity, Inbound,
-    IntoPage, Listen, LoggedCall, Memory, MethodInfo, Methods, Metrics, Moments, Notice, Oneway,
-    Outbound, Outcome, Over, Page, Peer, Plugin, Push, Pusher, Pushes, Rate, RateLimit, Select,
-    Served, Server, Service, ServiceClient, ShutdownHandle, Started, StreamCall, Target, Tcp,
-    TlsOptions, Token, TraceContext, TracedCall, Upload, Verdict, inherits, stream,
+    Deciding, Deny, Download, Fail, Files, Finding, Happening, HttpRequest, HttpResponse, Identity,
+    Inbound, IntoPage, Listen, LoggedCall, Memory, MethodInfo, Methods, Metrics, Moments, Notice,
+    Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Push, Pusher, Pushes, Rate, RateLimit,
+    Select, Served, Server, Service, ServiceClient, ShutdownHandle, Side, SideCall, Started,
+    StreamCall, Target, Tcp, TlsOptions, Token, TraceContext, TracedCall, Transfer, Upload,
+    Verdict, inherits, stream,
 };
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};

@@ -22,6 +22,7 @@ mod own;
 mod push;
 mod rpcx;
 mod server;
+mod side;
 mod streams;
 mod stress;
 mod tls;

@@ -284,3 +284,27 @@ async fn formats_of_ones_own_go_both_ways() -> Result<()> {
     assert!(status.map(drop).expect_err("thrift").text().contains("from 5 to 15"));
     Ok(())
 }
+
+#[tokio::test]
+async fn reflection_tells_what_is_said_of_services() -> Result<()> {
+    let server = all(1).reflection().describe("Arith", "weight=5&group=blue");
+    let bound = server.listen("tcp://127.0.0.1:0").await?;
+    let services = bound.services();
+    assert_eq!(services[0], ("Arith".to_owned(), "weight=5&group=blue".to_owned()));
+    assert_eq!(services.last(), Some(&("Reflection".to_owned(), String::new())));
+    let url = bound.addresses()[0].replace("tcp://", "rpcx://");
+    tokio::spawn(bound.run());
+    let client = Client::connect(&url).await?;
+    let told = client.call_as::<String, String>("Reflection.GetService", "Arith".into()).await?;
+    let want = "package services\n\n// Arith: weight=5&group=blue\ntype Arith struct{}\n\n\
+                type Args struct {\n\tA int64\n\tB int64\n}\n\n\
+                type Reply struct {\n\tC int64\n}\n\n\
+                func (s *Arith) Mul(ctx context.Context, arg *Args, reply *Reply) error {\n\
+                \treturn nil\n}\n";
+    assert!(told.starts_with(want), "{told}");
+    let told = client.call_as::<String, String>("Reflection.GetService", "Echo".into()).await?;
+    assert!(told.contains("type BenchmarkMessage struct"), "{told}");
+    let status = all(1).describe("No", "x").listen("tcp://127.0.0.1:0").await.map(drop);
+    assert!(status.expect_err("no such service").text().contains("does not exist"));
+    Ok(())
+}

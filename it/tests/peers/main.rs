@@ -15,6 +15,7 @@ mod netrpc;
 mod own;
 mod plain;
 mod secure;
+mod sides;
 mod tower;
 mod we_call_go;
 mod web;

@@ -5,8 +5,7 @@ use super::Cli;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory};
 
 /// Commands that are promised and not built, and what they will do.
-const COMMANDS_TO_COME: [(&str, &str); 7] = [
-    ("ls", "What a registry holds"),
+const COMMANDS_TO_COME: [(&str, &str); 6] = [
     ("watch", "Follows a registry"),
     ("node", "Changes a node's weight, group or state"),
     ("tap", "A relay that prints every frame"),

@@ -15,7 +15,7 @@ pub(super) fn compress(text: &str) -> Result<Compress, String> {
     Compress::from_name(text).ok_or_else(|| "known: none, gzip".to_owned())
 }
 
-pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some(("", _)) => Err("the key is empty".to_owned()),
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
@@ -53,6 +53,11 @@ pub(super) fn secret(text: &str) -> Result<Secret, String> {
     }
 }
 
+/// The same for who only sends it.
+pub(crate) fn token(text: &str) -> Result<String, String> {
+    secret(text).map(|secret| secret.text)
+}
+
 /// A limit's name and value, which must be good.
 pub(super) fn limit(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE: message_bytes=1MiB")?;
@@ -76,7 +81,7 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
 }
 
 /// A number and its unit: `250us`, `500ms`, `2s`, `1.5s`, `1m`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let seconds = match unit {

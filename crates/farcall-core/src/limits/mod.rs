@@ -6,7 +6,7 @@ mod table;
 mod text;
 
 pub use sourced::{SetBy, SourcedLimits};
-pub use table::{Amount, Limit, Side};
+pub use table::{Amount, HeldBy, Limit};
 
 use std::time::Duration;
 use table::Held;
@@ -20,7 +20,7 @@ macro_rules! limits {
     (
         $(#[$outer:meta])*
         pub struct $Limits:ident {
-            $( $(#[doc = $doc:literal])+ pub $name:ident: $type:ty = $default:expr, $side:ident; )+
+            $( $(#[doc = $doc:literal])+ pub $name:ident: $type:ty = $default:expr, $held_by:ident; )+
         }
     ) => {
         $(#[$outer])*
@@ -39,7 +39,7 @@ macro_rules! limits {
             pub const TABLE: &'static [Limit] = &[$(
                 Limit {
                     name: stringify!($name),
-                    side: Side::$side,
+                    held_by: HeldBy::$held_by,
                     doc: concat!($($doc),+),
                     get: |limits| limits.$name.amount(table::in_bytes(stringify!($name))),
                     set: |limits, text| {
@@ -112,6 +112,16 @@ limits! {
         /// output, on a client for whoever takes them. Default 1 MiB, and always room for one.
         /// Beyond it, a server refuses to push more, and a client drops the oldest.
         pub push_bytes: usize = MIB, Both;
+        /// Connections beside those of the calls, for rpcx's file transfer and streams, of one
+        /// listener: those that were asked for and those that are there. Default 256. Beyond it,
+        /// further ones are refused; and of as many that brought no token yet, the oldest is
+        /// closed.
+        pub side_connections: usize = 256, Server;
+        /// Time such a connection has to come and bring its token. Default 30 s. Then it is closed,
+        /// and the token is void.
+        pub side_wait: Duration = Duration::from_secs(30), Server;
+        /// Bytes of one file that is sent or fetched so. Default 1 GiB. A longer one is refused.
+        pub file_bytes: u64 = 1024 * MIB as u64, Both;
         /// Calls that wait on a whole server at once, for their handlers or at the gate, those of
         /// closed connections included (one-way calls are finished when their caller is gone).
         /// Default 65,536. Beyond it, calls that must wait are refused.
@@ -125,7 +135,8 @@ limits! {
         /// connection's calls are not started and it is not read until the peer has read.
         pub output_bytes: usize = 4 * MIB, Server;
         /// Time a peer has to take some of the output waiting for it. Default 30 s. Then the
-        /// connection is closed: it does not read. Holds on both ends.
+        /// connection is closed: it does not read. Holds on both ends. Of a file that is sent or
+        /// fetched, either direction stalls so.
         pub write_stall: Duration = Duration::from_secs(30), Both;
         /// Bytes read in one turn before output is written and others are let run. Default 256 KiB.
         pub turn_bytes: usize = 256 * KIB, Server;

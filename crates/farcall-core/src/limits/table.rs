@@ -9,7 +9,7 @@ pub struct Limit {
     /// The name of the field.
     pub name: &'static str,
     /// Who holds it.
-    pub side: Side,
+    pub held_by: HeldBy,
     /// The field's documentation, on one line.
     pub(super) doc: &'static str,
     pub(super) get: fn(&Limits) -> Amount,
@@ -18,7 +18,7 @@ pub struct Limit {
 
 /// Who holds a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum HeldBy {
     /// Servers.
     Server,
     /// Clients.
@@ -27,13 +27,13 @@ pub enum Side {
     Both,
 }
 
-impl Side {
+impl HeldBy {
     /// `server`, `client` or `both`.
     pub fn name(self) -> &'static str {
         match self {
-            Side::Server => "server",
-            Side::Client => "client",
-            Side::Both => "both",
+            HeldBy::Server => "server",
+            HeldBy::Client => "client",
+            HeldBy::Both => "both",
         }
     }
 }
@@ -114,6 +114,15 @@ impl Held for usize {
     fn read(text: &str, bytes: bool) -> Result<usize, String> {
         let number = if bytes { text::bytes(text)? } else { text::count(text)? };
         usize::try_from(number).map_err(|_| "it is more than this machine can count".to_owned())
+    }
+}
+
+impl Held for u64 {
+    fn amount(&self, bytes: bool) -> Amount {
+        if bytes { Amount::Bytes(*self) } else { Amount::Count(*self) }
+    }
+    fn read(text: &str, bytes: bool) -> Result<u64, String> {
+        if bytes { text::bytes(text) } else { text::count(text) }
     }
 }
 

@@ -18,6 +18,7 @@ mod known;
 mod method;
 mod plugin;
 mod push;
+mod reflect;
 mod reply;
 mod review;
 mod router;
@@ -87,6 +88,7 @@ pub struct Server {
     counted: bool,
     web: Web,
     aliases: Vec<alias::Alias>,
+    described: Vec<(String, String)>,
     fallback: Option<Entry>,
     known: Asked,
     tcp: Tcp,
@@ -339,12 +341,14 @@ impl Server {
         let paths = self.web.freeze(&mut entries)?;
         let pages = entries.split_off(methods);
         let secret = self.gate.secret();
+        reflect::check(&self.described, &entries)?;
         let mut router = Router::new(entries, pages, paths, self.listed, secret)?;
         alias::add(self.aliases, &mut router)?;
         let mut gate = self.gate;
         gate.serve(&Served::new(&router, spoken, &given));
         let known = self.known.known()?;
         (router.known, router.bounds) = (known.clone(), limits.bounds());
+        router.described = self.described;
         if let Some(fallback) = self.fallback {
             router.fall_back_to(fallback);
         }

@@ -4,7 +4,7 @@
 //! Only settings are looked at, and only when somebody asks; no call passes here.
 
 use super::{Server, Shared, accept::Listener};
-use farcall_core::{Amount, Limit, Limits, Side, SourcedLimits};
+use farcall_core::{Amount, HeldBy, Limit, Limits, SourcedLimits};
 use std::sync::OnceLock;
 
 /// A setting that is not safe.
@@ -285,7 +285,7 @@ const HARMLESS: [&str; 5] = ["drain_delay", "drain_time", "goodbye", "quiet", "h
 
 /// A limit that is far beyond its default, or none.
 fn raised(limit: &Limit, limits: &Limits) -> Option<Finding> {
-    if limit.side == Side::Client || HARMLESS.contains(&limit.name) {
+    if limit.held_by == HeldBy::Client || HARMLESS.contains(&limit.name) {
         return None;
     }
     let (now, default) = (limit.get(limits), limit.get(&Limits::default()));

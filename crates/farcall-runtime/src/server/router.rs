@@ -43,6 +43,8 @@ pub(crate) struct Router {
     /// How bodies are read and written that no method's type says anything of.
     pub(super) known: Option<Arc<Known>>,
     pub(super) bounds: Bounds,
+    /// What is said of services beside their methods.
+    pub(super) described: Vec<(String, String)>,
     /// Peers may read the names.
     listed: bool,
     /// Nothing is said of it to strangers.
@@ -69,6 +71,7 @@ impl Router {
             fallback: None,
             known: None,
             bounds: Bounds::default(),
+            described: Vec::new(),
             listed,
             secret,
         };
@@ -109,6 +112,12 @@ impl Router {
     /// Who takes what does not exist.
     pub(crate) fn fallback(&self) -> Option<MethodId> {
         self.fallback
+    }
+
+    /// What was said of a service last.
+    pub(super) fn metadata(&self, service: &str) -> Option<&str> {
+        let mut said = self.described.iter().rev();
+        said.find(|(name, _)| name == service).map(|(_, metadata)| metadata.as_str())
     }
 
     /// All methods, then all pages, then the fallback.

@@ -20,6 +20,7 @@
 
 mod broken;
 mod elsewhere;
+mod goodbye;
 mod header;
 mod memo;
 mod meta;
@@ -31,7 +32,7 @@ use crate::{
     compress::{self, Unfold},
 };
 use bytes::{Buf, Bytes, BytesMut};
-use farcall_core::{Body, Call, Compress, Format, Found, LEAVING, Limits, Meta, Routes, Str};
+use farcall_core::{Body, Call, Compress, Format, Found, Limits, Meta, Routes, Str};
 use header::Header;
 use memo::{Memo, Said};
 use std::{sync::Arc, time::Duration};
@@ -65,7 +66,7 @@ impl Protocol for Rpcx {
         let Some(head) = first.first_chunk().map(Header::read) else { return Vec::new() };
         let mut tail = Vec::new();
         if !head.has(header::ONEWAY) {
-            refusal(&mut tail, head.seq, text);
+            goodbye::refusal(&mut tail, head.seq, text);
         }
         tail
     }
@@ -196,7 +197,7 @@ impl Wire for Frames {
             }
             // A reply that nobody waits for is dropped by Go's client (`client/client.go`,
             // `input`), as by others that look calls up by their number.
-            Control::Goodbye => refusal(out.tail(), GOODBYE, LEAVING),
+            Control::Goodbye => goodbye::say(out.tail()),
             // No number is told to stop: Go's server answers what its client gave up.
             Control::Cancel { .. } | Control::Consumed { .. } => {}
         }
@@ -326,9 +327,17 @@ impl Frames {
         }
         let error = if head.word & header::STATUS == header::ERROR {
             let status = meta::status(meta)?;
-            if head.seq == GOODBYE && status.is_leaving() {
-                input.advance(place.end);
-                events.push(Event::Goodbye);
+            if head.seq == goodbye::NUMBER && status.is_leaving() {
+                let refused = goodbye::refused(meta);
+                let (_, body) = take(place, input);
+                events.push(match refused {
+                    None => Event::Goodbye,
+                    Some(seq) => {
+                        let (error, meta, body) = (Some(status), Meta::default(), body.into());
+                        let (format, compress) = (head.format(), head.compress());
+                        Event::Reply(Reply { seq, error, format, compress, meta, body })
+                    }
+                });
                 return Ok(());
             }
             Some(status)
@@ -369,6 +378,7 @@ impl Frames {
         let tail = out.tail();
         let (frame, body) = match head.error {
             None => write(tail, word, seq, names, head.meta, None),
+            Some(status) if status.is_leaving() => goodbye::refuse(tail, seq, status),
             Some(status) => {
                 let word = word & !header::STATUS | header::ERROR;
                 let with_detail = meta::with_detail(status, head.meta, self.meta_bytes);
@@ -394,17 +404,6 @@ fn write_call(
     let Some(time) = timeout else { return write(tail, word, seq, names, pairs, None) };
     let ms = meta::Decimal::ms(time);
     write(tail, word, seq, names, pairs, Some((meta::TIMEOUT, ms.as_bytes())))
-}
-
-/// The number of a goodbye: no client has such a call.
-const GOODBYE: u64 = u64::MAX;
-
-/// Appends an error reply without names.
-fn refusal(tail: &mut Vec<u8>, seq: u64, text: &str) {
-    let word = header::WORD | header::RESPONSE | header::ERROR;
-    let last = Some((meta::ERROR, text.as_bytes()));
-    let (frame, body) = write(tail, word, seq, ["", ""], &[], last);
-    put32(tail, frame + 12, (body - frame - header::LEN) as u32);
 }
 
 /// Takes frames off the input until it lacks a whole one or there are enough events. A loop of its

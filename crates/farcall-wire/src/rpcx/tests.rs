@@ -10,7 +10,7 @@ use super::{Broken, Rpcx};
 use crate::compress::{Unfold, unfold};
 use crate::{CallHead, Control, Event, Fed, Head, Out, Protocol, ReplyHead, Side, Sniff, sniff};
 use bytes::{Bytes, BytesMut};
-use farcall_core::{Code, Compress, Format, Limits, Origin, Sent, Status};
+use farcall_core::{Code, Compress, Format, Limits, Origin, Sent, Status, Ticket};
 use kit::{Table, block, call, check, feed, flat, frame, hex, pairs, reply, vector, written};
 use std::time::Duration;
 
@@ -73,6 +73,17 @@ fn a_goodbye_is_a_reply_that_nobody_waits_for() {
     let mut client = Rpcx.open(Side::Client, &Limits::default());
     let found = feed(&mut *client, &flat(&out), &[]).found;
     assert!(matches!(found[..], [Event::Goodbye]), "{found:?}");
+    // A call that was not run is named in another, which Go's client drops as well.
+    let (format, compress) = (Format::MsgPack, Compress::None);
+    let ticket = Ticket { seq: 7, echo: 0x30, format, compress, oneway: false };
+    let status = Status::leaving();
+    let head = ReplyHead { error: Some(&status), ..reply(&ticket) };
+    let refusal = written(&mut *server, Head::Reply(head), b"");
+    let named = block(&[("__not_run", "7"), ("__rpcx_error__", text)]);
+    assert_eq!(refusal, frame(0x8100, u64::MAX, [b"", b"", &named, b""]));
+    let found = feed(&mut *client, &refusal, &[]).found;
+    let [Event::Reply(reply)] = &found[..] else { panic!("{found:?}") };
+    assert!(reply.seq == 7 && reply.error.as_ref().is_some_and(Status::is_leaving), "{reply:?}");
     // The same words to a call are its refusal.
     let refusal = frame(0x8100, 7, [b"", b"", &meta, b""]);
     let found = feed(&mut *client, &refusal, &[]).found;

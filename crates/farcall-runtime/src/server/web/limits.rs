@@ -112,7 +112,7 @@ fn limits(server: &Shared) -> impl Iterator<Item = Value> {
             ("text", Value::from(now.to_string())),
             ("default", Value::from(default.to_string())),
             ("set_by", Value::from(server.settings.limits.set_by(limit.name).to_string())),
-            ("of", Value::from(limit.side.name())),
+            ("of", Value::from(limit.held_by.name())),
             ("bounds", Value::from(limit.bounds())),
         ])
     })

@@ -1,0 +1,220 @@
+//! The server's end: calls that give tokens, and the bytes that follow.
+
+use super::{
+    CHUNK, KEPT, STREAMS, Side,
+    files::{Coming, Files, Root},
+    tokens::Start,
+    words::{Asked, Given},
+};
+use crate::server::{Cx, Server};
+use bytes::Bytes;
+use farcall_core::{Limits, Status, Value};
+use std::{fs::File, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::spawn_blocking,
+    time::timeout,
+};
+
+/// Who asked for a stream, and with which words.
+#[derive(Clone, Debug)]
+pub struct SideCall {
+    meta: Vec<(String, String)>,
+    peer: Option<SocketAddr>,
+}
+
+impl SideCall {
+    /// What the caller says of the stream, by its key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.meta.iter().find(|(found, _)| found == key).map(|(_, value)| value.as_str())
+    }
+
+    /// All of it.
+    pub fn meta(&self) -> &[(String, String)] {
+        &self.meta
+    }
+
+    /// The other end of the connection, once there is one.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+}
+
+impl Server {
+    /// Gives and takes files as rpcx's file transfer does (`EnableFileTransfer`): methods of
+    /// `_filetransfer` that give tokens for connections to `side`. These calls pass the gate as all
+    /// others; connections need their token, which is good for one use.
+    ///
+    /// A file is kept if exactly as many bytes came as were declared. `Limits` are those that
+    /// `side` was given.
+    #[must_use]
+    pub fn files(self, side: &Side, files: Files) -> Server {
+        let (takes, gives) = ((side.clone(), files.clone()), (side.clone(), files.clone()));
+        let mut server = self;
+        if files.takes {
+            server = server.handle(&files.service, "TransferFile", move |cx, body| {
+                answer(takes.clone(), cx, body, take)
+            });
+        }
+        if files.gives {
+            server = server.handle(&files.service, "DownloadFile", move |cx, body| {
+                answer(gives.clone(), cx, body, give)
+            });
+        }
+        server
+    }
+
+    /// Takes streams of bytes as rpcx's stream service does (`EnableStreamService`): a method
+    /// `_streamservice.Stream` that gives tokens for connections to `side`. `accept` says who may
+    /// have one, and `run` is given the connection behind the token; both ends have it as it is.
+    #[must_use]
+    pub fn side_streams<A, F, Fut>(self, side: &Side, accept: A, run: F) -> Server
+    where
+        A: Fn(&Cx, &SideCall) -> Result<(), Status> + Send + Sync + 'static,
+        F: Fn(TcpStream, SideCall) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let (side, both) = (side.clone(), Arc::new((accept, run)));
+        self.handle(STREAMS, "Stream", move |cx: Arc<Cx>, body| {
+            let (side, both) = (side.clone(), Arc::clone(&both));
+            async move {
+                let asked = read(&cx, &body)?;
+                let mut call = SideCall { meta: asked.meta, peer: None };
+                (both.0)(&cx, &call)?;
+                let start: Start = Box::new(move |stream| {
+                    Box::pin(async move {
+                        call.peer = stream.peer_addr().ok();
+                        (both.1)(stream, call).await;
+                    })
+                });
+                let token = side.give(start)?;
+                let address = side.address().to_owned();
+                let given = Given { token, address, size: None, confirms: false };
+                cx.encode(&given.write(cx.format()))
+            }
+        })
+    }
+}
+
+fn read(cx: &Cx, body: &Bytes) -> Result<Asked, Status> {
+    Asked::read(&cx.decode::<Value>(body)?)
+}
+
+/// A call for a token; what it is for is looked at where blocking is no harm.
+async fn answer(
+    (side, files): (Side, Files),
+    cx: Arc<Cx>,
+    body: Bytes,
+    prepare: fn(&Side, &Arc<Root>, &Asked) -> Result<Given, Status>,
+) -> Result<Bytes, Status> {
+    let asked = read(&cx, &body)?;
+    let given = spawn_blocking(move || prepare(&side, &files.root, &asked)).await;
+    let given = given.map_err(|_| Status::internal("the file could not be looked at"))??;
+    cx.encode(&given.write(cx.format()))
+}
+
+fn give(side: &Side, root: &Arc<Root>, asked: &Asked) -> Result<Given, Status> {
+    let (file, size) = root.open(&asked.name)?;
+    let stall = side.limits().write_stall;
+    let start: Start = Box::new(move |stream| {
+        Box::pin(async move {
+            if let Err(error) = send(stream, file, size, stall).await {
+                tracing::info!(%error, "a file was not fetched to its end");
+            }
+        })
+    });
+    let (token, address) = (side.give(start)?, side.address().to_owned());
+    Ok(Given { token, address, size: Some(size), confirms: false })
+}
+
+fn take(side: &Side, root: &Arc<Root>, asked: &Asked) -> Result<Given, Status> {
+    let Limits { write_stall: stall, file_bytes, .. } = *side.limits();
+    side.sweep();
+    let coming = root.reserve(asked, file_bytes)?;
+    let start: Start = Box::new(move |stream| {
+        Box::pin(async move {
+            let shown = format!("{coming:?}");
+            if let Err(error) = receive(stream, coming, stall).await {
+                tracing::info!(file = shown, %error, "a file did not come");
+            }
+        })
+    });
+    let (token, address) = (side.give(start)?, side.address().to_owned());
+    Ok(Given { token, address, size: None, confirms: true })
+}
+
+/// The bytes of a file, exactly as many as were promised; a reset otherwise, because the end of the
+/// connection is all that tells Go's client that the file is complete.
+async fn send(mut to: TcpStream, file: File, size: u64, stall: Duration) -> io::Result<()> {
+    let sent = pour(&mut to, file, size, stall).await;
+    match sent {
+        Ok(()) => {
+            to.shutdown().await?;
+            // What was sent is read before it is closed, or a reset may overtake it.
+            let mut rest = [0; 64];
+            let _ = timeout(stall, to.read(&mut rest)).await;
+        }
+        Err(_) => reset(&to),
+    }
+    sent
+}
+
+async fn pour(to: &mut TcpStream, file: File, size: u64, stall: Duration) -> io::Result<()> {
+    let (mut file, mut left) = (tokio::fs::File::from_std(file), size);
+    let mut chunk = vec![0; CHUNK];
+    while left > 0 {
+        let most = chunk.len().min(usize::try_from(left).unwrap_or(CHUNK));
+        let read = file.read(&mut chunk[..most]).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        timeout(stall, to.write_all(&chunk[..read])).await??;
+        left -= read as u64;
+    }
+    Ok(())
+}
+
+/// Takes what was declared, not a byte more or less, and keeps it.
+async fn receive(mut from: TcpStream, mut coming: Coming, stall: Duration) -> io::Result<()> {
+    let begun = spawn_blocking(move || coming.begin().map(|file| (coming, file)));
+    let (mut coming, file) = begun.await.map_err(io::Error::other)??;
+    let mut file = tokio::fs::File::from_std(file);
+    let (mut left, mut chunk) = (coming.size, vec![0; CHUNK]);
+    loop {
+        // One byte more than is wanted, so that too many are noticed.
+        let most = chunk.len().min(usize::try_from(left).unwrap_or(CHUNK).saturating_add(1));
+        let read = match timeout(stall, from.read(&mut chunk[..most])).await {
+            Ok(Ok(read)) if read as u64 <= left => read,
+            wrong => {
+                reset(&from);
+                wrong??;
+                return Err(io::Error::other("more bytes came than were declared"));
+            }
+        };
+        if read == 0 {
+            break;
+        }
+        file.write_all(&chunk[..read]).await?;
+        left -= read as u64;
+    }
+    if left > 0 {
+        reset(&from);
+        return Err(io::Error::other("fewer bytes came than were declared"));
+    }
+    file.flush().await?;
+    let file = file.into_std().await;
+    let kept = spawn_blocking(move || coming.keep(&file)).await.map_err(io::Error::other)?;
+    if kept.is_err() {
+        reset(&from);
+    }
+    kept?;
+    // Go's clients do not wait for it.
+    let _ = timeout(stall, from.write_all(&[KEPT])).await;
+    Ok(())
+}
+
+/// Lets the other end see that this is no good end.
+fn reset(stream: &TcpStream) {
+    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
