@@ -4,6 +4,7 @@
 // A program for people: what it prints is what it does.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod accept;
 mod bench;
 mod callgrind;
 mod codecs;
@@ -49,6 +50,11 @@ usage: cargo xtask COMMAND
                      call costs more than is wanted
   codecs             compares the message formats and writes the table of
                      docs/guide/codecs.md (needs valgrind)
+  accept ID… [--seconds N] [--seed N] [--debug]
+                     decides criteria of reliability and security with the proof kit and
+                     prints a line of JSON for each, `all` of them; --seconds makes them
+                     shorter and their crowds smaller, --debug takes a debug build, which is
+                     there after the tests; see docs/promises.md
   guide [--check]    writes the table of limits of docs/guide/limits.md from the
                      documentation of Limits; --check fails if it is not up to date
                      (also run by cargo test)
@@ -61,6 +67,7 @@ fn main() -> ExitCode {
         None => ("help", &[][..]),
     };
     let result = match command {
+        "accept" => accept::run(flags),
         "tidy" => tidy::run(flags),
         "peers" => peers::run(flags),
         "fuzz" => fuzz::run(flags),

@@ -146,3 +146,30 @@ fn command_with(name: &str, value: &str) -> Command {
     command.env(name, value);
     command
 }
+
+/// A server without descriptors goes on: those who say nothing give way, and it does not say the
+/// same thing a thousand times.
+#[test]
+fn without_descriptors_the_silent_give_way() {
+    let mut line = Command::new("sh");
+    line.args(["-c", "ulimit -n 64; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_farcall")]);
+    line.args(["serve", "--listen", "tcp://127.0.0.1:0"]).stderr(Stdio::piped());
+    let since = Instant::now();
+    let mut served = Served::run(line);
+    let busy = sleeping(&served.address, 1_500);
+    settled(&served.address);
+    let connect = |_| TcpStream::connect(&served.address).expect("it listens");
+    let silent: Vec<_> = (0..100).map(connect).collect();
+    // It is served although all of them are there, and who has spoken is not cut.
+    settled(&served.address);
+    drop(silent);
+    signal(&served.child, "-TERM");
+    assert!(all_of(busy).starts_with("HTTP/1.1 200"));
+    assert_eq!(ended(&mut served.child), Some(0));
+    let mut said = String::new();
+    let err = served.child.stderr.take();
+    err.expect("piped").read_to_string(&mut said).expect("text");
+    let failures = said.matches("accepting failed").count();
+    let most = since.elapsed().as_secs() as usize + 1;
+    assert!((1..=most).contains(&failures), "{said}");
+}

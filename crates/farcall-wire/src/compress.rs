@@ -1,7 +1,7 @@
 //! Compression of bodies, with a ceiling on what may unfold.
 
 use bytes::Bytes;
-use farcall_core::Compress;
+use farcall_core::{Code, Compress};
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 use std::{
     fmt,
@@ -20,6 +20,16 @@ pub enum Unfold {
     Corrupt(String),
     /// Nobody here knows this compression.
     Unknown(Compress),
+}
+
+impl Unfold {
+    /// The status for it: a limit says that it was reached, all else is as its place wants it.
+    pub fn code(&self, otherwise: Code) -> Code {
+        match self {
+            Unfold::TooLarge { .. } => Code::ResourceExhausted,
+            Unfold::Corrupt(_) | Unfold::Unknown(_) => otherwise,
+        }
+    }
 }
 
 impl fmt::Display for Unfold {
@@ -42,14 +52,30 @@ pub fn unfold(compress: Compress, body: Bytes, limit: usize) -> Result<Bytes, Un
     match compress {
         Compress::None => Ok(body),
         Compress::Gzip => {
-            let mut plain = Vec::with_capacity((body.len() * 3).min(limit).min(64 * 1024));
-            let room = (limit as u64).saturating_add(1);
             // It reads the body where it lies: the other `GzDecoder` copies it through 32 KiB.
-            let read = GzDecoder::new(&body[..]).take(room).read_to_end(&mut plain);
-            read.map_err(|e| Unfold::Corrupt(reason(&e)))?;
-            if plain.len() > limit { Err(Unfold::TooLarge { limit }) } else { Ok(plain.into()) }
+            let plain = read_within(GzDecoder::new(&body[..]), body.len().saturating_mul(3), limit);
+            plain.map_err(|e| Unfold::Corrupt(reason(&e)))?.ok_or(Unfold::TooLarge { limit })
         }
         other => Err(Unfold::Unknown(other)),
+    }
+}
+
+/// Reads to the end; none where there is more than `limit`. Memory doubles as it fills, and is
+/// never more than one byte above the limit: left to itself, a `Vec` would double once more to hold
+/// that byte.
+fn read_within(mut from: impl Read, guess: usize, limit: usize) -> io::Result<Option<Bytes>> {
+    let most = limit.saturating_add(1);
+    let mut plain = Vec::with_capacity(guess.clamp(1024, 64 * 1024).min(most));
+    loop {
+        let room = plain.capacity() - plain.len();
+        let read = from.by_ref().take(room as u64).read_to_end(&mut plain)?;
+        if plain.len() > limit {
+            return Ok(None);
+        }
+        if read < room {
+            return Ok(Some(plain.into()));
+        }
+        plain.reserve_exact(plain.len().min(most - plain.len()));
     }
 }
 
@@ -93,6 +119,17 @@ mod tests {
         assert_eq!(plain.map(|p| p.len()), Ok(10_000));
         let refused = unfold(Compress::Gzip, body.clone(), 9_999);
         assert_eq!(refused, Err(Unfold::TooLarge { limit: 9_999 }));
+        let none = unfold(Compress::Gzip, body.clone(), 0);
+        assert_eq!(none, Err(Unfold::TooLarge { limit: 0 }));
+        for length in [0, 1, 1023, 1024, 1025, 65_536, 131_072, 131_073] {
+            let mut body = vec![b'a'; length];
+            assert!(fold(Compress::Gzip, &mut body, 0));
+            let plain = unfold(Compress::Gzip, body.into(), 131_072);
+            match length {
+                131_073 => assert_eq!(plain, Err(Unfold::TooLarge { limit: 131_072 })),
+                _ => assert_eq!(plain.map(|p| p.len()), Ok(length)),
+            }
+        }
         for cut in 0..body.len() {
             let broken = unfold(Compress::Gzip, body.slice(..cut), 10_000);
             assert!(matches!(broken, Err(Unfold::Corrupt(_))), "cut at {cut}");

@@ -13,7 +13,7 @@ struct Layer {
     pure: bool,
 }
 
-const LAYERS: [Layer; 8] = [
+const LAYERS: [Layer; 9] = [
     Layer { folder: "crates/farcall-core", ours: &[], others: Some(&["bytes"]), pure: true },
     Layer {
         folder: "crates/farcall-wire",
@@ -41,6 +41,12 @@ const LAYERS: [Layer; 8] = [
     },
     Layer { folder: "crates/farcall-cli", ours: &["farcall"], others: None, pure: false },
     Layer { folder: "it", ours: &["farcall", "farcall-cli"], others: None, pure: false },
+    Layer {
+        folder: "proof",
+        ours: &["farcall", "farcall-cli", "farcall-it"],
+        others: None,
+        pure: false,
+    },
     Layer { folder: "xtask", ours: &["farcall-core"], others: Some(&[]), pure: false },
 ];
 

@@ -20,7 +20,10 @@ macro_rules! limits {
     (
         $(#[$outer:meta])*
         pub struct $Limits:ident {
-            $( $(#[doc = $doc:literal])+ pub $name:ident: $type:ty = $default:expr, $held_by:ident; )+
+            $(
+                $(#[doc = $doc:literal])+
+                pub $name:ident: $type:ty = $default:expr, $held_by:ident;
+            )+
         }
     ) => {
         $(#[$outer])*

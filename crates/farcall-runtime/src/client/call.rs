@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{clock::after, server::MethodInfo};
 use check::{check, fits};
-use farcall_core::{Body, Compress, Format, Meta, Put, Sent, Status, Streams, Take};
+use farcall_core::{Body, Code, Compress, Format, Meta, Put, Sent, Status, Streams, Take};
 use farcall_wire::{CallHead, Reply, compress, format};
 use std::{
     fmt,
@@ -407,20 +407,21 @@ impl<Req> Raw<Req> {
             Compress::Other(_) => self.client.link().joins.inbox.unfold(compress, bytes),
             _ => compress::unfold(compress, bytes, limits.unfolded_bytes),
         };
-        let bytes = bytes.map_err(|e| self.unreadable(&e))?;
+        let bytes = bytes.map_err(|e| self.unreadable(e.code(Code::Internal), &e))?;
         let encoding = self.encoding(format);
         format::decode(encoding, &bytes, lent.as_ref(), *bounds).or_else(|fault| {
             let codec = self.client.link().joins.inbox.codec(encoding);
             let own = codec.map(|codec| codec.take(&bytes, *bounds));
             own.unwrap_or(Err(fault)).map_err(|fault| {
-                self.unreadable(&format_args!("the {format} reply cannot be read: {fault}"))
+                let why = format_args!("the {format} reply cannot be read: {fault}");
+                self.unreadable(Code::Internal, &why)
             })
         })
     }
 
     #[cold]
-    fn unreadable(&self, why: &dyn fmt::Display) -> Status {
-        self.client.link().place(Status::internal(why.to_string()).with_sent(Sent::Yes))
+    fn unreadable(&self, code: Code, why: &dyn fmt::Display) -> Status {
+        self.client.link().place(Status::new(code, why.to_string()).with_sent(Sent::Yes))
     }
 
     #[cold]

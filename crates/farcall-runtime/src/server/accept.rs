@@ -9,14 +9,18 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
-/// The first pause after accepting failed; each further failure in a row doubles it up to the last.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+/// The first pause after accepting failed; each further failure in a row doubles it up to the last,
+/// which is short enough for accepting to go on within a second.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
+
+/// Failures are told this far apart, however many there are and on however many listeners.
+const TOLD_APART: Duration = Duration::from_secs(1);
 
 /// A listener, and what is known of it.
 pub(super) struct Door {
@@ -130,16 +134,35 @@ impl Accepted {
     }
 }
 
+/// What was told of failures: when, and how many there were since.
+#[derive(Default)]
+struct Told(Mutex<(Option<Instant>, u64)>);
+
+impl Told {
+    /// One more failure; told unless another was, a moment ago.
+    #[cold]
+    fn failed(&self, error: &io::Error, pause: Duration) {
+        let (at, untold) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if at.is_some_and(|at| at.elapsed() < TOLD_APART) {
+            *untold += 1;
+            return;
+        }
+        let (pause_ms, more) = (pause.as_millis() as u64, std::mem::take(untold));
+        *at = Some(Instant::now());
+        tracing::error!(%error, pause_ms, more, "accepting failed");
+    }
+}
+
 /// Accepts on all listeners until it is told to stop.
 pub(super) async fn accept(doors: Vec<Door>, hall: Hall, closing: watch::Receiver<bool>) {
-    let mut loops = JoinSet::new();
+    let (mut loops, told) = (JoinSet::new(), Arc::<Told>::default());
     for door in doors {
-        loops.spawn(accept_on(door, hall.clone(), closing.clone()));
+        loops.spawn(accept_on(door, hall.clone(), Arc::clone(&told), closing.clone()));
     }
     while loops.join_next().await.is_some() {}
 }
 
-async fn accept_on(door: Door, hall: Hall, mut closing: watch::Receiver<bool>) {
+async fn accept_on(door: Door, hall: Hall, told: Arc<Told>, mut closing: watch::Receiver<bool>) {
     let mut pause = BACK_OFF.0;
     loop {
         let accepted = tokio::select! {
@@ -154,7 +177,11 @@ async fn accept_on(door: Door, hall: Hall, mut closing: watch::Receiver<bool>) {
             // A peer that left between connecting and being accepted is no reason to pause.
             Err(error) if is_peers(&error) => {}
             Err(error) => {
-                tracing::error!(%error, pause_ms = pause.as_millis() as u64, "accepting failed");
+                told.failed(&error, pause);
+                if no_descriptors(&error) && hall.shared.let_one_go() {
+                    // It takes a moment until that descriptor is free.
+                    pause = BACK_OFF.0;
+                }
                 tokio::select! {
                     () = sleep(pause) => {}
                     _ = closing.wait_for(|closing| *closing) => break,
@@ -232,6 +259,12 @@ async fn at_once<F: Future>(future: F) -> Option<F::Output> {
         Poll::Pending => Poll::Ready(None),
     })
     .await
+}
+
+/// Whether this process, or the system, has no descriptor for one more connection.
+fn no_descriptors(error: &io::Error) -> bool {
+    // ENFILE and EMFILE, which have these numbers on every Unix.
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 fn is_peers(error: &io::Error) -> bool {

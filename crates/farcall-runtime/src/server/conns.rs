@@ -14,6 +14,9 @@ use std::{
     task::Poll,
 };
 
+/// Room for so many is kept.
+const FEW: usize = 256;
+
 /// Those that are open.
 #[derive(Default)]
 pub(super) struct Conns {
@@ -33,8 +36,21 @@ impl Conns {
         if self.open.len() < most {
             return Ok(None);
         }
-        let oldest = self.silent.pop_first().and_then(|id| self.open.remove(&id));
-        oldest.map(Some).ok_or(Refused::Full)
+        self.oldest_silent().map(Some).ok_or(Refused::Full)
+    }
+
+    /// A connection is over. What a crowd took is given back when the crowd has gone.
+    fn remove(&mut self, id: u64) {
+        self.open.remove(&id);
+        self.silent.remove(&id);
+        if self.open.capacity() > FEW && self.open.len() < self.open.capacity() / 4 {
+            self.open.shrink_to(self.open.len() * 2);
+        }
+    }
+
+    /// The connection that was silent for longest, if there is one; it is on the list no more.
+    fn oldest_silent(&mut self) -> Option<Arc<Late>> {
+        self.silent.pop_first().and_then(|id| self.open.remove(&id))
     }
 }
 
@@ -87,6 +103,13 @@ impl Shared {
         })
     }
 
+    /// The system has no room for one more connection: the one that was silent for longest gives
+    /// way. False where all have spoken.
+    pub(super) fn let_one_go(&self) -> bool {
+        let oldest = self.conns().oldest_silent();
+        oldest.map(|late| late.stop(Stop::Room)).is_some()
+    }
+
     /// A connection has said something.
     pub(crate) fn heard(&self, id: u64) {
         self.conns().silent.remove(&id);
@@ -131,8 +154,6 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        let mut conns = self.shared.conns();
-        conns.open.remove(&self.id);
-        conns.silent.remove(&self.id);
+        self.shared.conns().remove(self.id);
     }
 }

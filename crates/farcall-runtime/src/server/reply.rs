@@ -83,7 +83,7 @@ impl<'a> Reply<'a> {
             other @ Compress::Other(_) => self.wire.unfold(other, bytes, limit),
             compress => compress::unfold(compress, bytes, limit),
         };
-        plain.map_err(|e| Status::invalid_argument(e.to_string()))
+        plain.map_err(|e| Status::new(e.code(Code::InvalidArgument), e.to_string()))
     }
 
     /// Unfolds and decodes the argument. `argument` is its name, for error paths.
