@@ -32,9 +32,9 @@ pub use net::tls::{ClientTls, Tls, TlsHandle};
 pub use net::{Identity, Peer, Tcp};
 pub use observe::{CallLog, LoggedCall, Metrics, Rate, RateLimit, TraceContext};
 pub use server::{
-    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Happening, HttpRequest, HttpResponse,
-    Incoming, IntoPage, Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin,
-    Pusher, Served, Server, Service, ShutdownHandle, Token, Verdict, block_on, inherits,
+    Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Finding, Happening, HttpRequest,
+    HttpResponse, Incoming, IntoPage, Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page,
+    Plugin, Pusher, Served, Server, Service, ShutdownHandle, Token, Verdict, block_on, inherits,
 };
 #[cfg(feature = "tower")]
 pub use server::{HttpBody, HttpService};

@@ -14,6 +14,7 @@ mod hostile;
 mod http1;
 mod http_client;
 mod jsonrpc;
+mod limits_page;
 mod neighbours;
 mod netrpc;
 mod no_trace;

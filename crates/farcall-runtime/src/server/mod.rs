@@ -21,6 +21,7 @@ mod plugin;
 mod push;
 mod reflect;
 mod reply;
+mod review;
 mod router;
 mod spares;
 mod streaming;
@@ -45,6 +46,9 @@ pub(crate) use method::{Ran, Running};
 pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
 pub use push::{Notice, Pusher};
 pub(crate) use reply::{Reply, Rules, write_failure};
+pub use review::Finding;
+#[cfg(feature = "tls")]
+pub(crate) use review::{Clients, for_others};
 pub(crate) use router::{Entry, Seen};
 pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 #[cfg(feature = "tower")]
@@ -58,7 +62,7 @@ use crate::{
     target::speak,
 };
 use conns::{Conns, Refused};
-use farcall_core::{Cors, Limits, Status};
+use farcall_core::{Cors, Limits, SourcedLimits, Status};
 use farcall_wire::{Known, Protocol, sniff::Spoken};
 use gate::Gate;
 use push::Outbox;
@@ -80,7 +84,7 @@ use web::Web;
 #[derive(Default)]
 pub struct Server {
     entries: Vec<Entry>,
-    limits: Limits,
+    settings: review::Settings,
     protocols: Option<Vec<String>>,
     given: Vec<&'static dyn Protocol>,
     spawn: bool,
@@ -116,10 +120,11 @@ impl Server {
         self
     }
 
-    /// Sets the limits.
+    /// Sets the limits: [`Limits`], or [`SourcedLimits`](farcall_core::SourcedLimits), which know
+    /// where their values came from.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Server {
-        self.limits = limits;
+    pub fn limits(mut self, limits: impl Into<SourcedLimits>) -> Server {
+        self.settings.limits = limits.into();
         self
     }
 
@@ -321,7 +326,8 @@ impl Server {
                 }
             }
         };
-        let limits = sane(self.limits);
+        let mut settings = self.settings;
+        let limits = sane(settings.limits.limits().clone());
         let rules = Rules {
             bounds: limits.bounds(),
             unfolded_bytes: limits.unfolded_bytes,
@@ -330,6 +336,13 @@ impl Server {
             spare: limits.stream_bytes / 4,
             as_they_are: false,
         };
+        settings.auth = self.gate.secret();
+        settings.any_origin = self.web.cors.as_ref().is_some_and(Cors::is_any);
+        settings.pages = self.web.own();
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            (settings.clients, settings.open_key) = (tls.clients(), tls.open_key());
+        }
         let (about, mut entries) = (self.web.server(), self.entries);
         let methods = entries.len();
         let paths = self.web.freeze(&mut entries)?;
@@ -355,6 +368,7 @@ impl Server {
             tls,
             router: Arc::new(router),
             pushing: Arc::new(limits.clone()),
+            settings,
             limits,
             rules,
             spoken,
@@ -386,6 +400,8 @@ impl fmt::Debug for Server {
 pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) limits: Limits,
+    /// What a review asks for.
+    pub(crate) settings: review::Settings,
     /// The same, for what outlives a connection.
     pushing: Arc<Limits>,
     pub(crate) rules: Rules,
