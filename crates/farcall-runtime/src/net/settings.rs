@@ -26,9 +26,9 @@ pub struct Tcp {
     /// Questions without an answer before the connection counts as lost. Default 3.
     pub keepalive_retries: u32,
     /// Time that written bytes may stay unacknowledged before the connection counts as lost.
-    /// Default 60 s. `None` leaves it to the system (minutes). Kept on Linux only, where it ends the
-    /// questions, too: less than these take holds as what they take, or the first that is lost on
-    /// the way would end a healthy connection.
+    /// Default 60 s. `None` leaves it to the system (minutes). Kept on Linux only, where it ends
+    /// the questions, too: less than these take holds as what they take, or the first that is lost
+    /// on the way would end a healthy connection.
     pub unacknowledged: Option<Duration>,
     /// Connections that may wait to be accepted; the system has a bound of its own. Default 1,024.
     pub backlog: u32,
