@@ -2,9 +2,9 @@
 //! comments that name them.
 
 use crate::{Done, known, root};
+use farcall_core::Limits;
 use std::fs;
 
-const LIMITS: &str = "crates/farcall-core/src/limits.rs";
 const PAGE: &str = "docs/guide/limits.md";
 
 pub(crate) fn run(flags: &[String]) -> Done {
@@ -24,8 +24,7 @@ pub(crate) fn run(flags: &[String]) -> Done {
 /// The page of limits as it is, and as it should be.
 fn limits() -> Done<(String, String)> {
     let page = fs::read_to_string(root().join(PAGE))?;
-    let table = table(&fs::read_to_string(root().join(LIMITS))?)?;
-    let made = between(&page, "limits", &table)?;
+    let made = between(&page, "limits", &table())?;
     Ok((page, made))
 }
 
@@ -43,30 +42,18 @@ pub(crate) fn between(text: &str, name: &str, part: &str) -> Done<String> {
     Ok(format!("{}\n{part}\n{}", &text[..start], &text[end..]))
 }
 
-/// The fields of `Limits`, from their documentation: what each bounds, its default, what happens
-/// there.
-fn table(source: &str) -> Done<String> {
-    let fields =
-        source.split("pub struct Limits {").nth(1).and_then(|rest| rest.split("\n}").next());
-    let fields = fields.ok_or("there is no struct Limits")?;
-    let mut table =
-        String::from("| limit | bounds | default, and what happens there |\n|---|---|---|\n");
-    let mut said: Vec<&str> = Vec::new();
-    for line in fields.lines().map(str::trim) {
-        if let Some(text) = line.strip_prefix("///") {
-            said.push(text.trim());
-        } else if let Some(field) = line.strip_prefix("pub ") {
-            let name = field.split(':').next().unwrap_or(field);
-            let text = std::mem::take(&mut said).join(" ");
-            let Some((what, default)) = text.split_once("Default ") else {
-                return Err(format!("`{name}` does not say its default").into());
-            };
-            let default =
-                default.replacen("none", "None", usize::from(default.starts_with("none")));
-            table += &format!("| `{name}` | {} | {default} |\n", what.trim());
-        }
+/// All limits: who holds each, what it bounds, its default, what happens there.
+fn table() -> String {
+    let mut table = String::from(
+        "| limit | of | bounds | default, and what happens there |\n|---|---|---|---|\n",
+    );
+    for limit in Limits::TABLE {
+        let beyond = limit.beyond();
+        let beyond = beyond.replacen("none", "None", usize::from(beyond.starts_with("none")));
+        let (name, side, bounds) = (limit.name, limit.held_by.name(), limit.bounds());
+        table += &format!("| `{name}` | {side} | {bounds} | {beyond} |\n");
     }
-    Ok(table)
+    table
 }
 
 #[cfg(test)]
@@ -88,10 +75,10 @@ mod tests {
     }
 
     #[test]
-    fn fields_become_rows() {
-        let source = "pub struct Limits {\n    /// Bytes\n    /// of it. Default 1\n    \
-                      /// MiB. More are refused.\n    pub it_bytes: usize,\n}\n";
-        let table = table(source).expect("rows");
-        assert!(table.ends_with("| `it_bytes` | Bytes of it. | 1 MiB. More are refused. |\n"));
+    fn limits_become_rows() {
+        let (table, row) =
+            (table(), "| `body_depth` | both | Levels of nesting in a body. | 100, as");
+        assert!(table.contains(row), "{table}");
+        assert_eq!(table.lines().count(), 2 + Limits::TABLE.len());
     }
 }

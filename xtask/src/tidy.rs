@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: what the house wants and the compiler does not check. Every finding is a
 //! line with file, line and what to do; notes are worth a look, problems fail the build.
 
+mod floors;
 mod layers;
 mod lexer;
 mod source;
@@ -104,6 +105,9 @@ fn check(root: &Path) -> Done<Findings> {
     layers::check(&files, &mut findings);
     source::check(&files, &mut findings);
     readme(&files, &mut findings);
+    for path in floors::LOCKS {
+        floors::check(path, &fs::read_to_string(root.join(path))?, &mut findings);
+    }
     Ok(findings)
 }
 

@@ -1,19 +1,23 @@
-//! What people type: commands, flags, and the small languages of their values (durations, `k=v`).
+//! What people type: commands and flags.
 //!
-//! Flags and commands that are promised and not built are tables here, so that each is refused by
-//! name instead of as unknown.
+//! `values.rs` reads values; `to_come.rs` has what is promised and not built.
+
+mod to_come;
+mod values;
+
+pub(crate) use to_come::command;
+use to_come::not_built;
+pub(crate) use values::{Secret, duration, pair, token};
+use values::{at_least_one, codec, compress, limit, rate, secret};
 
 use crate::{
     files, ls,
     secure::{ClientFlags, ServerFlags},
     several::Several,
 };
-use clap::{
-    Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
-    value_parser,
-};
+use clap::{Args, FromArgMatches, Parser, Subcommand, value_parser};
 use farcall::{Compress, Format, Rate};
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// One Rust framework for remote procedure calls, at your fingertips.
 #[derive(Debug, Parser)]
@@ -31,10 +35,11 @@ Examples:
   farcall call rpcx://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}'
   farcall call netrpc://127.0.0.1:8972/Arith/Mul '{\"A\": 6, \"B\": 7}' -v
   farcall bench rpcx://127.0.0.1:8972/Arith/Mul -d 5s
+  farcall doctor 127.0.0.1:8972
 
 farcall COMMAND --help says what a command takes, and has examples.
 Exit codes: 0 done, 1 a call failed, 2 wrong usage, 130 interrupted.
-Not built yet: watch, node, tap, console, gen, new, doctor.";
+Not built yet: watch, node, tap, console, gen, new.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -45,6 +50,9 @@ pub(crate) enum Command {
     Send(files::Send),
     Fetch(files::Fetch),
     Ls(ls::Ls),
+    Doctor(Doctor),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// The tour: serves, calls everything every way there is, and checks every answer
@@ -74,7 +82,8 @@ Examples:
   farcall serve --listen tcp://127.0.0.1:0          a free port; the output says which
   farcall serve --listen tcp://127.0.0.1:8972 --listen tcp://[::1]:8972
   farcall serve --listen 'tcp://127.0.0.1:8972?speak=rpcx,http'
-  farcall serve --auth-token s3cret --allow 10.0.0.0/8 --allow 127.0.0.1
+  farcall serve --auth-token @token.txt --allow 10.0.0.0/8 --allow 127.0.0.1
+  farcall serve --limit message_bytes=1MiB --limit silence=5s
   farcall serve --listen fd://3                     a socket that systemd passed
   farcall serve --factor 2 --instance blue          told apart by Arith.Mul and Echo.Meta
 
@@ -95,9 +104,10 @@ pub(crate) struct Serve {
     /// Echo.Meta sends this back as reply metadata `instance`
     #[arg(long, value_name = "ID")]
     pub(crate) instance: Option<String>,
-    /// Serve only callers that send this token; net/rpc and JSON-RPC over TCP have no place for it
-    #[arg(long, value_name = "TOKEN", value_parser = token)]
-    pub(crate) auth_token: Option<String>,
+    /// Serve only callers that send this token, or the one in @FILE, which other users of this
+    /// machine cannot see; net/rpc and JSON-RPC over TCP have no place for it
+    #[arg(long, value_name = "TOKEN", value_parser = secret)]
+    pub(crate) auth_token: Option<Secret>,
     /// Let only these addresses connect: 10.0.0.0/8, 192.0.2.1, 2001:db8::/32; may be given several
     /// times
     #[arg(long, value_name = "CIDR")]
@@ -121,9 +131,21 @@ pub(crate) struct Serve {
     /// Time between a signal, when /healthz begins to say 503, and the end of accepting
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) drain_delay: Option<Duration>,
-    /// Time that running calls then have
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub(crate) drain_time: Duration,
+    /// Time that running calls then have; 30s unless given
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) drain_time: Option<Duration>,
+    /// Set a limit by its name: message_bytes=1MiB, silence=5s; may be given several times.
+    /// `farcall doctor` prints all
+    #[arg(long, value_name = "NAME=VALUE", value_parser = limit)]
+    pub(crate) limit: Vec<(String, String)>,
+    /// Set limits from a file of lines NAME = VALUE; FARCALL_LIMITS is read after it (between
+    /// semicolons), --limit last
+    #[arg(long, value_name = "FILE")]
+    pub(crate) limits: Option<PathBuf>,
+    /// Who may read /debug/limits: with a token or client certificates, those who have them; else
+    /// this machine (local), or everybody (anyone), or nobody (off)
+    #[arg(long, value_name = "WHO", default_value = "local")]
+    pub(crate) debug_limits: Shown,
     /// Threads that serve; all cores unless given
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) workers: Option<usize>,
@@ -196,9 +218,9 @@ pub(crate) struct Call {
     /// Metadata to send; may be given several times
     #[arg(long, value_name = "K=V", value_parser = pair)]
     pub(crate) meta: Vec<(String, String)>,
-    /// Token to send: metadata __AUTH over rpcx
-    #[arg(long, value_name = "TOKEN", value_parser = token)]
-    pub(crate) auth: Option<String>,
+    /// Token to send, or @FILE: metadata __AUTH over rpcx
+    #[arg(long, value_name = "TOKEN", value_parser = secret)]
+    pub(crate) auth: Option<Secret>,
     /// Time for everything, connecting included: 500ms, 2s, 1m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) deadline: Duration,
@@ -232,6 +254,8 @@ Examples:
   farcall bench rpcx://127.0.0.1:8972 --payload 581 --codec protobuf -c 128 -d 10s
   farcall bench rpcx://127.0.0.1:8972/Arith/Mul --rate 20000 -d 30s
   farcall bench rpcx://127.0.0.1:8972/HelloService/SayHello '\"gopher\"' -n 10000 --json
+
+On a terminal, latency is drawn over time while it runs: p50 and p99 of each fifth of a second.
 
 Without JSON, Arith/Mul and Echo/Echo are called with typed messages, so that what is measured is
 the library; everything else is called through dynamic values. Exits 1 if a call failed.")]
@@ -285,6 +309,75 @@ pub(crate) struct Bench {
     pub(crate) secure: ClientFlags,
 }
 
+/// Prints the limits of a running server, where each came from, and what is not safe
+///
+/// Reads /debug/limits, which `farcall serve` has, and a library's server with
+/// `Server::debug_limits`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  farcall doctor 127.0.0.1:8972
+  farcall doctor 127.0.0.1:8972 --auth @token
+  farcall doctor tls://example.org:8972 --ca ca.pem --auth @token
+  farcall doctor unix:///run/farcall.sock
+  farcall doctor 127.0.0.1:8972 --strict            exits 1 if a setting is not safe")]
+pub(crate) struct Doctor {
+    /// HOST:PORT, or a URL to listen on or to call: tcp://, tls://, unix:///PATH, rpcx+tls://…
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: String,
+    /// Token to send, or @FILE
+    #[arg(long, value_name = "TOKEN", value_parser = secret)]
+    pub(crate) auth: Option<Secret>,
+    /// Exit 1 if a setting is not safe
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Print all as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Time for everything, connecting included
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) deadline: Duration,
+    #[command(flatten)]
+    pub(crate) secure: ClientFlags,
+}
+
+/// Prints what a shell needs to complete commands and flags
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  farcall completions bash > ~/.local/share/bash-completion/completions/farcall
+  farcall completions zsh > ~/.zfunc/_farcall       with ~/.zfunc in fpath
+  farcall completions fish > ~/.config/fish/completions/farcall.fish
+  farcall completions powershell >> $PROFILE
+  farcall completions elvish >> ~/.config/elvish/rc.elv")]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Prints the manual, or writes its pages into a folder
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  farcall man | man -l -
+  farcall man ~/.local/share/man/man1               then: man farcall-call")]
+pub(crate) struct Man {
+    /// The folder for farcall.1, farcall-call.1, …; made if it is missing
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+/// Who may read the page of limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Shown {
+    /// Nobody.
+    Off,
+    /// Who passes the server's checks; without any, this machine.
+    Local,
+    /// Everybody.
+    Anyone,
+}
+
 /// A typed message to measure with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Payload {
@@ -294,57 +387,6 @@ pub(crate) enum Payload {
     /// The message of the rpcx benchmarks.
     #[value(name = "581")]
     Big,
-}
-
-/// Commands that are promised and not built, and what they will do.
-const COMMANDS_TO_COME: [(&str, &str); 7] = [
-    ("watch", "Follows a registry"),
-    ("node", "Changes a node's weight, group or state"),
-    ("tap", "A relay that prints every frame"),
-    ("console", "The web console"),
-    ("gen", "Rust from .proto and .thrift"),
-    ("new", "A small project that builds and runs"),
-    ("doctor", "Every limit of a running server"),
-];
-
-/// Flags that are promised and not built, by command; `=` ends those that take a value.
-const FLAGS_TO_COME: [(&str, &[&str]); 2] =
-    [("serve", &["registry=", "group=", "weight=", "meta="]), ("call", &["proto=", "thrift="])];
-
-fn command() -> clap::Command {
-    let mut command = Cli::command();
-    for (name, about) in COMMANDS_TO_COME {
-        let rest = Arg::new("rest").num_args(0..).allow_hyphen_values(true).trailing_var_arg(true);
-        let about = format!("{about} (not built yet)");
-        command = command.subcommand(clap::Command::new(name).about(about).hide(true).arg(rest));
-    }
-    for (name, flags) in FLAGS_TO_COME {
-        command = command.mut_subcommand(name, |mut command| {
-            for flag in flags {
-                let name = flag.trim_end_matches('=');
-                let arg = Arg::new(name).long(name).hide(true);
-                command = command.arg(match flag.ends_with('=') {
-                    true => arg.num_args(1).action(ArgAction::Append),
-                    false => arg.action(ArgAction::SetTrue),
-                });
-            }
-            command
-        });
-    }
-    command
-}
-
-/// What was typed that is promised and not built: its name, as typed.
-fn not_built(matches: &ArgMatches) -> Option<String> {
-    let (command, matches) = matches.subcommand()?;
-    if COMMANDS_TO_COME.iter().any(|(name, _)| *name == command) {
-        return Some(format!("`farcall {command}`"));
-    }
-    let (_, flags) = FLAGS_TO_COME.iter().find(|(name, _)| *name == command)?;
-    let mut flags = flags.iter().map(|flag| flag.trim_end_matches('='));
-    let typed =
-        |flag: &str| matches.value_source(flag) == Some(clap::parser::ValueSource::CommandLine);
-    flags.find(|flag| typed(flag)).map(|flag| format!("`--{flag}`"))
 }
 
 /// Why there is nothing to run.
@@ -369,103 +411,9 @@ where
     }
 }
 
-fn codec(text: &str) -> Result<Format, String> {
-    match Format::from_name(text) {
-        Some(Format::Thrift) => Err("thrift is not built yet".to_owned()),
-        Some(format) => Ok(format),
-        None => Err("known: json, msgpack, protobuf, raw, gob".to_owned()),
-    }
-}
-
-fn compress(text: &str) -> Result<Compress, String> {
-    Compress::from_name(text).ok_or_else(|| "known: none, gzip".to_owned())
-}
-
-pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some(("", _)) => Err("the key is empty".to_owned()),
-        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-        None => Err("write KEY=VALUE".to_owned()),
-    }
-}
-
-pub(crate) fn token(text: &str) -> Result<String, String> {
-    match text {
-        "" => Err("it is empty".to_owned()),
-        text => Ok(text.to_owned()),
-    }
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("at least 1".to_owned()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("not a number".to_owned()),
-    }
-}
-
-/// So many calls in a time.
-fn rate(text: &str) -> Result<Rate, String> {
-    text.parse().map_err(|_| "write a rate as 1000/s, 60/m or 10/h".to_owned())
-}
-
-/// A number and its unit: `250us`, `500ms`, `2s`, `1.5s`, `1m`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let seconds = match unit {
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "" => return Err("it needs a unit: us, ms, s, m or h".to_owned()),
-        _ => return Err("the units are us, ms, s, m and h".to_owned()),
-    };
-    let number: f64 = number.parse().map_err(|_| "write a number and a unit: 500ms, 2s, 1m")?;
-    match Duration::try_from_secs_f64(number * seconds) {
-        Ok(Duration::ZERO) => Err("it must be longer than nothing".to_owned()),
-        Ok(time) if time <= Duration::from_secs(366 * 24 * 3600) => Ok(time),
-        _ => Err("at most a year".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations() {
-        for (text, want) in [
-            ("250us", Duration::from_micros(250)),
-            ("500ms", Duration::from_millis(500)),
-            ("2s", Duration::from_secs(2)),
-            ("1.5s", Duration::from_millis(1500)),
-            ("1m", Duration::from_secs(60)),
-        ] {
-            assert_eq!(duration(text), Ok(want), "{text}");
-        }
-        for (text, why) in [
-            ("5", "needs a unit"),
-            ("5 s", "the units are"),
-            ("s", "write a number"),
-            ("1.2.3s", "write a number"),
-            ("", "needs a unit"),
-            ("0s", "longer than nothing"),
-            ("-1s", "the units are"),
-            ("99999h", "at most a year"),
-        ] {
-            let error = duration(text).expect_err(text);
-            assert!(error.contains(why), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn pairs() {
-        assert_eq!(pair("k=v=w"), Ok(("k".into(), "v=w".into())));
-        assert_eq!(pair("k="), Ok(("k".into(), String::new())));
-        assert!(pair("k").is_err() && pair("=v").is_err());
-    }
 
     #[test]
     fn the_definition_is_sound() {
@@ -487,7 +435,7 @@ mod tests {
     #[test]
     fn what_is_to_come_is_refused_by_name() {
         for (line, want) in [
-            ("farcall doctor", "`farcall doctor`"),
+            ("farcall watch etcd://h:1/base --json", "`farcall watch`"),
             ("farcall serve --registry etcd://h:1/base", "`--registry`"),
             ("farcall serve --meta k=v", "`--meta`"),
             ("farcall call rpcx://h:1/S/M --thrift f", "`--thrift`"),

@@ -152,7 +152,7 @@ impl Plan {
             client = client.meta(key, value);
         }
         if let Some(token) = &args.auth {
-            client = client.auth(token);
+            client = client.auth(&token.text);
         }
         talk.sent(self, args);
         let began = Instant::now();

@@ -8,6 +8,7 @@ mod bench;
 mod call;
 mod curl;
 mod demo;
+mod doctor;
 mod files;
 pub mod kinds;
 mod log;
@@ -19,6 +20,7 @@ mod secure;
 mod serve;
 pub mod services;
 mod several;
+mod shells;
 mod style;
 mod timed;
 mod typed;
@@ -47,6 +49,9 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Send(args) => files::send(args),
             Command::Fetch(args) => files::fetch(args),
             Command::Ls(args) => ls::run(args),
+            Command::Doctor(args) => doctor::run(args),
+            Command::Completions(args) => shells::completions(args),
+            Command::Man(args) => shells::man(args),
         },
         Err(Refusal::NotBuilt(name)) => usage(&format!("{name} is not built yet")),
         Err(Refusal::Clap(error)) => {

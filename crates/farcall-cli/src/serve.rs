@@ -2,13 +2,13 @@
 
 use crate::{
     DONE, FAILED, USAGE,
-    args::{self, Serve, Threads},
+    args::{self, Secret, Serve, Shown, Threads},
     call::said,
     log, output, runtime, services,
 };
 use farcall::{
-    Allow, Bound, CallLog, Deny, Limits, Listen, Metrics, RateLimit, Server, Status, Token,
-    inherits,
+    Allow, Amount, Bound, CallLog, Deny, Finding, Listen, Metrics, RateLimit, Server, SetBy,
+    SourcedLimits, Status, Token, inherits,
 };
 
 /// Where it listens unless it is told.
@@ -31,13 +31,20 @@ pub(crate) fn run(args: args::Serve) -> u8 {
             return USAGE;
         }
     };
+    let limits = match limits(&args) {
+        Ok(limits) => limits,
+        Err(why) => {
+            output::error(&why);
+            return USAGE;
+        }
+    };
     // With threads of its own for connections, the server needs one to accept.
     let accepting = (args.threads == Threads::PerCore).then_some(1).or(args.workers);
     let runtime = match runtime(accepting) {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
-    match runtime.block_on(serve(args, rules)) {
+    match runtime.block_on(serve(args, rules, limits)) {
         Ok(()) => DONE,
         Err(status) => {
             output::error(&status.to_string());
@@ -59,7 +66,7 @@ impl Rules {
         Ok(Rules {
             allow: some(&args.allow).then(|| Allow::new(&args.allow)).transpose()?,
             deny: some(&args.deny).then(|| Deny::new(&args.deny)).transpose()?,
-            token: args.auth_token.as_ref().map(Token::new),
+            token: args.auth_token.as_ref().map(|secret| Token::new(&secret.text)),
         })
     }
 
@@ -77,25 +84,79 @@ impl Rules {
     }
 }
 
-async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
+/// A variable with limits, between semicolons.
+const VARIABLE: &str = "FARCALL_LIMITS";
+
+/// The limits of the file, then of the environment, then of the flags.
+fn limits(args: &Serve) -> Result<SourcedLimits, String> {
+    let mut limits = SourcedLimits::default();
+    if let Some(file) = &args.limits {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file);
+        let text = text.map_err(|error| format!("cannot read {name}: {error}"))?;
+        limits.read(&text, &SetBy::File(name))?;
+    }
+    if let Some(text) = std::env::var_os(VARIABLE) {
+        let text = text.into_string().map_err(|_| format!("{VARIABLE} is not UTF-8"))?;
+        limits.read(&text, &SetBy::Environment(VARIABLE.to_owned()))?;
+    }
+    for (name, value) in &args.limit {
+        limits.set(name, value, SetBy::Flag("--limit".to_owned()))?;
+    }
+    let times = [
+        ("drain_delay", "--drain-delay", args.drain_delay),
+        ("drain_time", "--drain-time", args.drain_time),
+    ];
+    for (name, flag, time) in times {
+        if let Some(time) = time {
+            let text = Amount::Time(time).to_string();
+            limits.set(name, &text, SetBy::Flag(flag.to_owned()))?;
+        }
+    }
+    Ok(limits)
+}
+
+/// Fewer letters can be guessed.
+const TOKEN_LETTERS: usize = 16;
+
+/// What is not safe about a token.
+fn findings(secret: &Secret) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if secret.typed {
+        findings.push(Finding::new(
+            "secret-on-command-line",
+            "every user of the machine can see --auth-token in the list of processes",
+            "put the token into a file that only the server can read: --auth-token @FILE",
+        ));
+    }
+    if secret.text.chars().count() < TOKEN_LETTERS {
+        findings.push(Finding::new(
+            "short-token",
+            format!("--auth-token has fewer than {TOKEN_LETTERS} letters and can be guessed"),
+            "take a random one: openssl rand -hex 16",
+        ));
+    }
+    findings
+}
+
+async fn serve(args: Serve, rules: Rules, limits: SourcedLimits) -> Result<(), Status> {
     let instance = args.instance.map(Into::into);
     let settings = services::Settings { factor: args.factor, instance };
     let guarded = rules.token.is_some();
     let Serve {
-        drain_delay,
-        drain_time,
         listen,
+        secure,
+        auth_token,
+        debug_limits,
         log_slow,
         metrics,
         peer_rate,
         rate,
-        secure,
         files,
         ..
     } = args;
-    let drain_delay = drain_delay.unwrap_or_default();
-    let limits = Limits { drain_delay, drain_time, ..Limits::default() };
-    let server = files.apply(services::with(settings).reflection(), &limits).await?;
+    let server = services::with(settings).reflection();
+    let server = files.apply(server, limits.limits()).await?;
     let server = server.limits(limits).list_services().debug_rpc().health();
     // Counted first, so that what the rules refuse is counted too.
     let counted = Metrics::new();
@@ -116,11 +177,19 @@ async fn serve(args: args::Serve, rules: Rules) -> Result<(), Status> {
     }
     let limited = rate.or(peer_rate).is_some();
     let server = if limited { server.plug(limit) } else { server };
-    let server = match (args.threads, args.workers) {
+    let mut server = match (args.threads, args.workers) {
         (Threads::PerCore, Some(workers)) => server.per_core_of(workers),
         (Threads::PerCore, None) => server.per_core(),
         (Threads::Shared, _) => server,
     };
+    server = match debug_limits {
+        Shown::Off => server,
+        Shown::Local => server.debug_limits(),
+        Shown::Anyone => server.debug_limits_for_anyone(),
+    };
+    for finding in auth_token.iter().flat_map(findings) {
+        server = server.finding(finding);
+    }
     let server = secure.apply(rules.put(server)).map_err(Status::invalid_argument)?;
     let mut urls = listen.iter();
     let mut bound = match urls.next() {

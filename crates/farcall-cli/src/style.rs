@@ -19,6 +19,12 @@ impl Style {
         Style::of(io::stderr().is_terminal())
     }
 
+    /// Without colours.
+    #[cfg(test)]
+    pub(crate) fn none() -> Style {
+        Style { colours: false }
+    }
+
     fn of(terminal: bool) -> Style {
         // no-color.org: present and not empty, whatever it says.
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());

@@ -31,7 +31,7 @@ pub use cors::Cors;
 pub use dynamic::{Next, Value};
 pub use fault::{Fault, Why};
 pub use format::{Compress, Format};
-pub use limits::{Bounds, Limits};
+pub use limits::{Amount, Bounds, HeldBy, Limit, Limits, SetBy, SourcedLimits};
 pub use marshal::{Marshal, Marshaled, Marshaler, Marshals};
 pub use message::{At, END, Message, OneOf, Part, Put, Shaped, Sink, Source, Take};
 pub use meta::{Meta, MetaWalk};

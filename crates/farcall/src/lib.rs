@@ -76,19 +76,21 @@ pub mod json;
 pub mod protocol;
 
 pub use farcall_core::{
-    Bounds, Code, Complex, Compress, Cors, Fault, Format, Limits, Marshal, Marshaled, Marshaler,
-    Message, Meta, Origin, Put, Result, Sent, Status, Str, Take, Timestamp, TypedFault, Value, Why,
+    Amount, Bounds, Code, Complex, Compress, Cors, Fault, Format, HeldBy, Limit, Limits, Marshal,
+    Marshaled, Marshaler, Message, Meta, Origin, Put, Result, Sent, SetBy, SourcedLimits, Status,
+    Str, Take, Timestamp, TypedFault, Value, Why,
 };
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{
     Address, Allow, Auth, Bound, Call, CallInfo, CallLog, CallMeta, Client, ClientBuilder, Cx,
-    Deciding, Deny, Download, Fail, Files, Happening, HttpRequest, HttpResponse, Identity, Inbound,
-    IntoPage, Listen, LoggedCall, Memory, MethodInfo, Methods, Metrics, Moments, Notice, Oneway,
-    Outbound, Outcome, Over, Page, Peer, Plugin, Push, Pusher, Pushes, Rate, RateLimit, Select,
-    Served, Server, Service, ServiceClient, ShutdownHandle, Side, SideCall, Started, StreamCall,
-    Target, Tcp, TlsOptions, Token, TraceContext, TracedCall, Transfer, Upload, Verdict, inherits,
-    stream,
+    Deciding, Deny, Download, Fail, Files, Finding, Happening, HttpRequest, HttpResponse, Identity,
+    Inbound, IntoPage, Listen, LoggedCall, Memory, MethodInfo, Methods, Metrics, Moments, Notice,
+    Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Push, Pusher, Pushes, Rate, RateLimit,
+    Select, Served, Server, Service, ServiceClient, ShutdownHandle, Side, SideCall, Started,
+    StreamCall, Target, Tcp, TlsOptions, Token, TraceContext, TracedCall, Transfer, Upload,
+    Verdict, inherits, stream,
 };
+pub use farcall_runtime::{Answer, ClientCall, ClientPlugin, Incoming, Outgoing};
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};
 pub use farcall_wire::{Codec, Compressor, compress::Unfold};

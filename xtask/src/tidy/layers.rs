@@ -47,7 +47,7 @@ const LAYERS: [Layer; 9] = [
         others: None,
         pure: false,
     },
-    Layer { folder: "xtask", ours: &[], others: Some(&[]), pure: false },
+    Layer { folder: "xtask", ours: &["farcall-core"], others: Some(&[]), pure: false },
 ];
 
 /// Words of the world, and what is wrong with them.

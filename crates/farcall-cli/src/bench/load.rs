@@ -4,12 +4,15 @@
 //! at the end. The clock of an open loop is a thread of its own, because tokio's timer counts in
 //! whole milliseconds.
 
-use super::tally::Tally;
+use super::{
+    live::{Made, Watch},
+    plot::{Plot, Progress},
+    tally::Tally,
+};
 use crate::interrupted;
 use farcall::{Client, Status};
-use indicatif::{ProgressBar, ProgressStyle};
 use std::{
-    io::IsTerminal,
+    io::{self, IsTerminal},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -21,6 +24,9 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 /// Time that callers have to finish their last calls when they are interrupted.
 const LAST_CALLS: Duration = Duration::from_secs(2);
+
+/// How often what is shown is drawn anew.
+const STEP: Duration = Duration::from_millis(200);
 
 /// Why a call does not count.
 pub(super) enum Failure {
@@ -41,6 +47,30 @@ pub(super) struct Load {
     pub(super) until: Option<Duration>,
     /// Calls per second by the clock; none in a closed loop.
     pub(super) rate: Option<u64>,
+    /// What is shown while it runs.
+    pub(super) shown: Shown,
+}
+
+/// What is shown while a load runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    Nothing,
+    /// How far it is.
+    Bar,
+    /// How far it is, and latencies.
+    Plot,
+}
+
+impl Shown {
+    /// What suits the standard streams: the plot on a terminal, nothing into a file.
+    pub(super) fn fitting(json: bool) -> Shown {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        match (io::stderr().is_terminal() && !json && !dumb, io::stdout().is_terminal()) {
+            (false, _) => Shown::Nothing,
+            (true, false) => Shown::Bar,
+            (true, true) => Shown::Plot,
+        }
+    }
 }
 
 /// What came of it.
@@ -61,15 +91,10 @@ struct Shared {
     start: Instant,
     end: Option<Instant>,
     stop: AtomicBool,
-    /// Calls made, by caller: for the progress bar.
+    /// Calls made, by caller: for whoever watches.
     made: Vec<Made>,
     clock: Option<Clock>,
 }
-
-/// A counter on a cache line of its own.
-#[derive(Default)]
-#[repr(align(128))]
-struct Made(AtomicU64);
 
 impl Load {
     /// Calls, until it is enough.
@@ -85,7 +110,7 @@ impl Load {
             start,
             end: self.until.map(|time| start + time),
             stop: AtomicBool::new(false),
-            made: (0..self.callers).map(|_| Made::default()).collect(),
+            made: (0..self.callers).map(|_| Made::new(self.shown == Shown::Plot)).collect(),
             clock: self.rate.map(Clock::new),
         });
         let ticking = self.rate.is_some().then(|| {
@@ -158,7 +183,7 @@ impl Shared {
             let result = call().await;
             let now = Instant::now();
             tally.note(result, before, now);
-            self.made(caller, made);
+            self.made(caller, made, now - before);
             if self.end.is_some_and(|end| now >= end) || self.stop.load(Ordering::Relaxed) {
                 break;
             }
@@ -184,16 +209,17 @@ impl Shared {
             permit.forget();
             let due = self.start + clock.time_of(clock.taken.fetch_add(1, Ordering::Relaxed));
             let result = call().await;
-            tally.note(result, due, Instant::now());
+            let now = Instant::now();
+            tally.note(result, due, now);
             made += 1;
-            self.made(caller, made);
+            self.made(caller, made, now - due);
         }
         tally
     }
 
-    fn made(&self, caller: usize, count: u64) {
+    fn made(&self, caller: usize, count: u64, took: Duration) {
         if let Some(made) = self.made.get(caller) {
-            made.0.store(count, Ordering::Relaxed);
+            made.note(count, took);
         }
     }
 
@@ -225,45 +251,26 @@ impl Shared {
         clock.due.close();
     }
 
-    /// Draws progress on a terminal, for ever.
+    /// Draws progress, for ever.
     async fn show(self: Arc<Self>, load: Load) {
-        if !std::io::stderr().is_terminal() {
+        if load.shown == Shown::Nothing {
             return;
         }
-        let bar = Bar::new(load);
-        let mut last = (Instant::now(), 0);
+        let mut plot = Plot::new(STEP, load.shown == Shown::Plot);
+        let (mut watch, mut last) = (Watch::new(), Instant::now());
         loop {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            let made: u64 = self.made.iter().map(|made| made.0.load(Ordering::Relaxed)).sum();
+            tokio::time::sleep(STEP).await;
             let now = Instant::now();
-            let speed = (made - last.1) as f64 / (now - last.0).as_secs_f64();
-            last = (now, made);
-            bar.0.set_position(match load.calls {
-                Some(_) => made,
-                None => self.start.elapsed().as_millis() as u64,
+            let (calls, sample) = watch.look(&self.made, now - last);
+            last = now;
+            let of_calls = load.calls.map(|all| calls as f64 / all as f64);
+            let of_time = load.until.map(|time| {
+                (now - self.start).as_secs_f64() / time.as_secs_f64().max(f64::MIN_POSITIVE)
             });
-            bar.0.set_message(format!("{made} calls, {speed:.0} calls/s"));
+            // Whatever comes first ends it.
+            let part = of_calls.unwrap_or(0.0).max(of_time.unwrap_or(0.0));
+            plot.draw(Progress { part, calls }, sample);
         }
-    }
-}
-
-/// A progress bar that takes itself away.
-struct Bar(ProgressBar);
-
-impl Bar {
-    fn new(load: Load) -> Bar {
-        let until = load.until.map_or(0, |time| time.as_millis() as u64);
-        let bar = ProgressBar::new(load.calls.unwrap_or(until));
-        if let Ok(style) = ProgressStyle::with_template("[{bar:40}] {percent:>3}% {msg}") {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        Bar(bar)
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
     }
 }
 
@@ -308,7 +315,8 @@ mod tests {
 
     #[test]
     fn quotas_add_up() {
-        let load = Load { callers: 7, calls: Some(100), until: None, rate: None };
+        let load =
+            Load { callers: 7, calls: Some(100), until: None, rate: None, shown: Shown::Nothing };
         assert_eq!((0..7).map(|i| load.quota(i)).sum::<u64>(), 100);
         let few = Load { callers: 7, calls: Some(3), ..load };
         assert_eq!((0..7).map(|i| few.quota(i)).collect::<Vec<_>>(), [1, 1, 1, 0, 0, 0, 0]);

@@ -1,9 +1,11 @@
 //! `farcall bench`: many calls, measured.
 //!
-//! `load.rs` makes the calls, `tally.rs` counts them; this file knows what to call and what to
-//! print.
+//! `load.rs` makes the calls, `tally.rs` counts them, `live.rs` and `plot.rs` show them while they
+//! are made; this file knows what to call and what to print.
 
+mod live;
 mod load;
+mod plot;
 mod tally;
 
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
     usage,
 };
 use farcall::{Client, ClientBuilder, Format, Limits, MethodInfo, Status, Target, Value, json};
-use load::{Failure, Load, Measured};
+use load::{Failure, Load, Measured, Shown};
 use std::{
     sync::{Arc, LazyLock},
     time::Duration,
@@ -130,7 +132,8 @@ impl Plan {
             (None, None) => Some(DURATION),
             (_, duration) => duration,
         };
-        let load = Load { callers: args.callers, calls: args.calls, until, rate: args.rate };
+        let shown = Shown::fitting(args.json);
+        let load = Load { callers: args.callers, calls: args.calls, until, rate: args.rate, shown };
         let in_order = target.protocol.in_flight().is_some();
         Ok(Plan { name: format!("{service}.{method}"), work, codec, load, in_order })
     }

@@ -18,6 +18,7 @@ pub fn farcall(args: &[&str]) -> Output {
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_farcall"));
     command.args(args).env_remove("NO_COLOR").env_remove("FARCALL_LOG");
+    command.env_remove("FARCALL_LIMITS");
     command
 }
 

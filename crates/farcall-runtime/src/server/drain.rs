@@ -1,6 +1,6 @@
 //! Running and ending: serve, fail the health page, stop to accept, say goodbye, let finish, cut.
 
-use super::{Bound, Shared, accept};
+use super::{Bound, Shared, accept, review::Door};
 use crate::conn::Stop;
 use farcall_core::Status;
 use std::{
@@ -39,6 +39,8 @@ impl Bound {
         let Bound { shared, doors, stop } = self;
         let mut stopped = stop.subscribe();
         let mut signals = accept::Signals::new();
+        // A server runs once.
+        let _ = shared.settings.doors.set(doors.iter().map(Door::new).collect());
         let leave = Leave(&shared);
         let (close, closing) = watch::channel(false);
         // Dropping the set stops accepting, also when this future is dropped.

@@ -14,12 +14,14 @@ mod func;
 mod gate;
 mod happening;
 mod inherit;
+mod intercept;
 mod known;
 mod method;
 mod plugin;
 mod push;
 mod reflect;
 mod reply;
+mod review;
 mod router;
 mod spares;
 mod streaming;
@@ -35,25 +37,31 @@ pub use drain::ShutdownHandle;
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
 pub use happening::{Happening, Served};
 pub use inherit::inherits;
+pub use intercept::Incoming;
+pub(crate) use intercept::{Intercepted, Setting};
 pub(crate) use known::Asked;
 pub use method::{MethodInfo, Methods, Service, block_on};
 pub(crate) use method::{Ran, Running};
 pub use plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict};
 pub use push::{Notice, Pusher};
 pub(crate) use reply::{Reply, Rules, write_failure};
+pub use review::Finding;
+#[cfg(feature = "tls")]
+pub(crate) use review::{Clients, for_others};
 pub(crate) use router::{Entry, Seen};
 pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 #[cfg(feature = "tower")]
 pub use web::{ByTower, HttpBody, HttpService};
 
 use crate::{
+    answer::Around,
     conn::Late,
     limits::sane,
     net::{self, Stream, Tcp},
     target::speak,
 };
 use conns::{Conns, Refused};
-use farcall_core::{Cors, Limits, Status};
+use farcall_core::{Cors, Limits, SourcedLimits, Status};
 use farcall_wire::{Known, Protocol, sniff::Spoken};
 use gate::Gate;
 use push::Outbox;
@@ -75,12 +83,13 @@ use web::Web;
 #[derive(Default)]
 pub struct Server {
     entries: Vec<Entry>,
-    limits: Limits,
+    settings: review::Settings,
     protocols: Option<Vec<String>>,
     given: Vec<&'static dyn Protocol>,
     spawn: bool,
     listed: bool,
     gate: Gate,
+    around: Vec<Around<Incoming>>,
     counted: bool,
     web: Web,
     aliases: Vec<alias::Alias>,
@@ -110,10 +119,11 @@ impl Server {
         self
     }
 
-    /// Sets the limits.
+    /// Sets the limits: [`Limits`], or [`SourcedLimits`](farcall_core::SourcedLimits), which know
+    /// where their values came from.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Server {
-        self.limits = limits;
+    pub fn limits(mut self, limits: impl Into<SourcedLimits>) -> Server {
+        self.settings.limits = limits.into();
         self
     }
 
@@ -315,14 +325,23 @@ impl Server {
                 }
             }
         };
-        let limits = sane(self.limits);
+        let mut settings = self.settings;
+        let limits = sane(settings.limits.limits().clone());
         let rules = Rules {
             bounds: limits.bounds(),
             unfolded_bytes: limits.unfolded_bytes,
             message_bytes: limits.message_bytes,
             meta_bytes: limits.meta_bytes,
             spare: limits.stream_bytes / 4,
+            as_they_are: false,
         };
+        settings.auth = self.gate.secret();
+        settings.any_origin = self.web.cors.as_ref().is_some_and(Cors::is_any);
+        settings.pages = self.web.own();
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            (settings.clients, settings.open_key) = (tls.clients(), tls.open_key());
+        }
         let (about, mut entries) = (self.web.server(), self.entries);
         let methods = entries.len();
         let paths = self.web.freeze(&mut entries)?;
@@ -348,12 +367,14 @@ impl Server {
             tls,
             router: Arc::new(router),
             pushing: Arc::new(limits.clone()),
+            settings,
             limits,
             rules,
             spoken,
             given,
             known,
-            guarded: gate.minds_calls(),
+            guarded: gate.minds_calls() || !self.around.is_empty(),
+            around: Arc::new(self.around),
             gate: Arc::new(gate),
             spawn: self.spawn,
             counted: self.counted,
@@ -378,6 +399,8 @@ impl fmt::Debug for Server {
 pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) limits: Limits,
+    /// What a review asks for.
+    pub(crate) settings: review::Settings,
     /// The same, for what outlives a connection.
     pushing: Arc<Limits>,
     pub(crate) rules: Rules,
@@ -388,8 +411,10 @@ pub(crate) struct Shared {
     /// Compressions that are not built in, if there are any.
     pub(crate) known: Option<Arc<Known>>,
     pub(crate) gate: Arc<Gate>,
-    /// The gate wants to see calls.
+    /// The gate wants to see calls, or there are interceptors.
     pub(crate) guarded: bool,
+    /// Interceptors.
+    pub(crate) around: Arc<Vec<Around<Incoming>>>,
     pub(crate) spawn: bool,
     /// Calls of each method are counted.
     pub(crate) counted: bool,

@@ -5,7 +5,10 @@ use super::{
     provider, refused, roots,
     session::{self, Role},
 };
-use crate::net::Stream;
+use crate::{
+    net::Stream,
+    server::{Clients, for_others},
+};
 use farcall_core::{Limits, Status};
 use rustls::{ServerConfig, ServerConnection, server::WebPkiClientVerifier};
 use std::{fmt, path::PathBuf, sync::Arc};
@@ -71,6 +74,23 @@ impl Tls {
     pub fn client_optional(mut self) -> Tls {
         self.client_optional = true;
         self
+    }
+
+    /// Who is asked for a certificate.
+    pub(crate) fn clients(&self) -> Clients {
+        match (&self.client_ca, self.client_optional) {
+            (None, _) => Clients::Unasked,
+            (Some(_), true) => Clients::Optional,
+            (Some(_), false) => Clients::Required,
+        }
+    }
+
+    /// The key's file, if everybody on this machine may read it.
+    pub(crate) fn open_key(&self) -> Option<String> {
+        match &self.key {
+            Source::File(path) if for_others(path, 0o004) => Some(path.display().to_string()),
+            Source::File(_) | Source::Text(_) => None,
+        }
     }
 
     /// Reads all files.

@@ -1,6 +1,7 @@
-//! The server's own pages: the list of services, the table of net/rpc, and health.
+//! The server's own pages: the list of services, the table of net/rpc, health; `limits.rs` has the
+//! page of limits.
 
-use super::{HttpRequest, HttpResponse, Page, pages::Answering};
+use super::{HttpRequest, HttpResponse, Page, limits, pages::Answering};
 use crate::server::{Shared, router::Entry};
 use farcall_core::{Kind, Shape};
 use std::{
@@ -10,7 +11,7 @@ use std::{
 };
 
 /// One of the server's own pages.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Own {
     /// `GET /`: what can be called, with a curl line each.
     List,
@@ -18,6 +19,8 @@ pub(super) enum Own {
     Debug,
     /// Whether the server takes calls.
     Health,
+    /// Limits and settings. Also answered by POST, as the client's calls are made.
+    Limits,
 }
 
 /// A page that shows the server itself, which is there once the server is frozen.
@@ -34,10 +37,11 @@ impl Page for About {
 
 impl About {
     fn show(&self, request: &HttpRequest) -> HttpResponse {
-        if !matches!(request.method(), "GET" | "HEAD") {
+        let posted = self.own == Own::Limits && request.method() == "POST";
+        if !posted && !matches!(request.method(), "GET" | "HEAD") {
             let text = match self.own {
                 Own::List => "the list of services is read by GET",
-                Own::Debug | Own::Health => "this page is read by GET",
+                Own::Debug | Own::Health | Own::Limits => "this page is read by GET",
             };
             let body =
                 format!("{{\"error\":{{\"code\":\"unimplemented\",\"message\":\"{text}\"}}}}");
@@ -51,6 +55,7 @@ impl About {
             Own::Debug => table(&server),
             Own::Health if server.is_draining() => HttpResponse::text("draining\n").status(503),
             Own::Health => HttpResponse::text("ok\n"),
+            Own::Limits => limits::page(&server, request),
         }
     }
 }

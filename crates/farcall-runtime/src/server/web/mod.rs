@@ -4,6 +4,7 @@
 //! same limits, the same context, the same place for whoever guards the server.
 
 mod debug;
+mod limits;
 mod message;
 mod pages;
 mod paths;

@@ -8,6 +8,9 @@ use crate::server::{Shared, router::Entry};
 use farcall_core::{Cors, JSONRPC_PATH, MethodId, NETRPC_PATH, RPCX_PATH, Status, Way};
 use std::sync::{Arc, OnceLock, Weak};
 
+/// Where the limits are shown.
+const LIMITS: &str = "/debug/limits";
+
 /// What a server that is being built was told of HTTP.
 pub(crate) struct Web {
     pub(crate) mounts: Vec<(String, Box<dyn Page>)>,
@@ -44,6 +47,17 @@ impl Web {
 
     pub(crate) fn health(&mut self) {
         self.own.push(("/healthz", Own::Health));
+    }
+
+    pub(crate) fn limits(&mut self) {
+        if !self.own().contains(&LIMITS) {
+            self.own.push((LIMITS, Own::Limits));
+        }
+    }
+
+    /// The paths of the server's own pages.
+    pub(crate) fn own(&self) -> Vec<&'static str> {
+        self.own.iter().map(|(path, _)| *path).collect()
     }
 
     /// Where the pages will find the server.

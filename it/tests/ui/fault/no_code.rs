@@ -1,0 +1,10 @@
+//! A variant without a code.
+
+use farcall::Fault;
+
+#[derive(Fault)]
+enum Refused {
+    Empty,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! The derive on a struct.
+
+use farcall::Fault;
+
+#[derive(Fault)]
+struct Refused;
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! The attribute on a struct.
+
+#[farcall::service]
+struct Arith;
+
+fn main() {}
