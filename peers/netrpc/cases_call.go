@@ -53,6 +53,12 @@ func callCases(t target) []testCase {
 	add("unit/"+codec, func(ctx context.Context, c *rpc.Client) error {
 		return call(ctx, c, "Echo.Sleep", &SleepArgs{}, &Empty{})
 	})
+	if !t.strictGo {
+		// There is no metadata to come back, and it is an answer all the same.
+		add("meta/"+codec, func(ctx context.Context, c *rpc.Client) error {
+			return call(ctx, c, "Echo.Meta", &Empty{}, &Empty{})
+		})
+	}
 	// Without a place for it, the client reads past the reply.
 	add("nil-reply/"+codec, func(ctx context.Context, c *rpc.Client) error {
 		if err := call(ctx, c, "Echo.Kinds", &Kinds{Map: map[string]int64{"a": 1}}, nil); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/rpc"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -166,6 +167,14 @@ func errorCases(t target) []testCase {
 	if !t.strictGo {
 		// A panic ends a Go server; here it is one call's error.
 		wrong("panic", "Echo.Panic", Empty{})
+		// Neither protocol has a place for what nobody asked for, and so it is said.
+		add("push", func(ctx context.Context, c *rpc.Client) error {
+			err := call(ctx, c, "Echo.Push", &struct{ N int64 }{1}, &Empty{})
+			if err == nil || !strings.Contains(err.Error(), "nothing can be pushed") {
+				return fmt.Errorf("a push: %v", err)
+			}
+			return nil
+		})
 	}
 	wrong("string-for-struct", "Arith.Mul", "seven")
 	wrong("list-for-struct", "Arith.Mul", []int64{7, 8})

@@ -72,7 +72,7 @@ fn server() -> Server {
 }
 
 fn clients() -> Vec<(&'static str, WoodClient)> {
-    let named = ["rpcx", "netrpc", "jsonrpc"].map(|protocol| {
+    let named = ["rpcx", "netrpc", "jsonrpc", "http"].map(|protocol| {
         (protocol, Client::over_as(protocol, server().memory()).expect("it is built"))
     });
     let narrow = ("windowed", Client::over_protocol(&NARROW, server().memory()));

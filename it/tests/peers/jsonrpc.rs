@@ -16,7 +16,7 @@ pub(crate) const LENIENT: &str = "FAIL error/json/string-for-int: no error";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn go_calls_us_in_every_case() {
-    calls_us("netrpc-peer", "-addr", &["-codec", "json", "-timeout", "25s"], &[LENIENT], 86).await;
+    calls_us("netrpc-peer", "-addr", &["-codec", "json", "-timeout", "25s"], &[LENIENT], 89).await;
 }
 
 fn go() -> (GoServer, String) {

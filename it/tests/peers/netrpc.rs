@@ -27,7 +27,7 @@ fn go_http_server() -> GoServer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_of_the_matrix() {
-    calls_us("netrpc-peer", "-addr", &["-codec", "gob", "-timeout", "25s"], &[], 76).await;
+    calls_us("netrpc-peer", "-addr", &["-codec", "gob", "-timeout", "25s"], &[], 78).await;
 }
 
 /// Behind `CONNECT`, as `rpc.DialHTTP` asks, with the page at `/debug/rpc` beside it.
@@ -36,7 +36,7 @@ async fn every_case_behind_connect() {
     let running = Running::start(farcall_cli::services::all(1).debug_rpc()).await;
     let address = running.url.trim_start_matches("rpcx://");
     let flags = ["-codec", "gob", "-timeout", "25s", "-http"];
-    calls("netrpc-peer", address, "-addr", &flags, &[], 82).await;
+    calls("netrpc-peer", address, "-addr", &flags, &[], 84).await;
 }
 
 #[tokio::test]

@@ -155,7 +155,7 @@ async fn addresses(way: Way) -> Cell {
         [deny.ask(GOOD, None).await, allow.ask(GOOD, None).await, other.ask(GOOD, None).await];
     let (yes, no) = (Answer::Is(42), Answer::Closed);
     let want = match way.carrier {
-        Carrier::Tcp | Carrier::Tls => [no.clone(), yes, no],
+        Carrier::Tcp | Carrier::Tls | Carrier::Http | Carrier::Https => [no.clone(), yes, no],
         // In this process there is no address, and of a socket file the folder says who may.
         Carrier::Memory | Carrier::Unix => [yes.clone(), yes.clone(), yes],
         // Nobody knows it.
@@ -265,6 +265,14 @@ async fn off(way: Way) -> Cell {
     let limits = Limits { linger: quick().linger, ..Limits::default() };
     let served = way.serve(move || probe(limits.clone()).speak(others.clone())).await;
     let answer = served.ask(GOOD, None).await;
+    if matches!(way.carrier, Carrier::Http | Carrier::Https) {
+        match way.protocol {
+            "jsonrpc" => answer.refused("`jsonrpc` is not spoken on this server"),
+            // What the refusal of a tunnel says is for the tests of the wire.
+            _ => assert_eq!(answer, Answer::Closed),
+        }
+        return Ok(());
+    }
     match way.protocol {
         // Its connection must begin with descriptions of types, and its answers too.
         "netrpc" => assert_eq!(answer, Answer::Closed),
@@ -279,8 +287,8 @@ async fn off(way: Way) -> Cell {
 async fn slow(way: Way) -> Cell {
     match way.carrier {
         Carrier::Memory => return Err("memory has no bytes to write by hand"),
-        Carrier::Tls => return Err("the tests of TLS do this by hand"),
-        Carrier::Tcp | Carrier::Unix | Carrier::Stream => {}
+        Carrier::Tls | Carrier::Https => return Err("the tests of TLS do this by hand"),
+        Carrier::Tcp | Carrier::Unix | Carrier::Stream | Carrier::Http => {}
     }
     let served = way.serve(|| probe(quick())).await;
     let whole: &[u8] = match way.protocol {
@@ -290,11 +298,24 @@ async fn slow(way: Way) -> Cell {
         "jsonrpc" => b"{\"method\":\"Probe.Mul\",\"params\":[",
         other => panic!("how does a call of {other} begin?"),
     };
+    let before: &[u8] = match (way.carrier, way.protocol) {
+        (Carrier::Http, "rpcx") => b"CONNECT /_rpcx_ HTTP/1.0\n\n",
+        (Carrier::Http, "netrpc") => b"CONNECT /_goRPC_ HTTP/1.0\n\n",
+        (Carrier::Http, "jsonrpc") => {
+            b"POST /jsonrpc HTTP/1.1\r\nHost: h\r\nContent-Length: 99\r\n\r\n"
+        }
+        (Carrier::Http, other) => panic!("how does HTTP carry {other}?"),
+        _ => b"",
+    };
+    let whole = &[before, whole].concat()[..];
+    // A tunnel that stands was asked for by a message that is complete.
+    let stands = before.starts_with(b"CONNECT").then_some(before.len());
     let mut all = tokio::task::JoinSet::new();
-    for length in 0..=whole.len() {
+    for length in (0..=whole.len()).filter(|length| Some(*length) != stands) {
         let mut io = served.raw().await.expect("a connection");
+        let begun = whole[..length].to_vec();
         all.spawn(async move {
-            let _ = io.write_all(&whole[..length]).await;
+            let _ = io.write_all(&begun).await;
             let mut rest = Vec::new();
             let read = io.read_to_end(&mut rest);
             let closed = tokio::time::timeout(Duration::from_secs(60), read).await;
@@ -347,7 +368,10 @@ async fn every_way_keeps_every_rule() {
     }
     let known = [
         "calls_at_the_gate over Stream: each stream has a server of its own",
+        "http over Http: it is HTTP",
+        "http over Https: it is HTTP",
         "jsonrpc?version=1 over Stream: only URLs have options",
+        "slow over Https: the tests of TLS do this by hand",
         "slow over Memory: memory has no bytes to write by hand",
         "slow over Tls: the tests of TLS do this by hand",
     ];

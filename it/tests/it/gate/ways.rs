@@ -38,10 +38,21 @@ pub(super) enum Carrier {
     Memory,
     /// A stream that was handed in.
     Stream,
+    /// `+http`: behind `CONNECT`, or posted.
+    Http,
+    /// `+https`: the same inside of TLS.
+    Https,
 }
 
-const CARRIERS: [Carrier; 5] =
-    [Carrier::Tcp, Carrier::Tls, Carrier::Unix, Carrier::Memory, Carrier::Stream];
+const CARRIERS: [Carrier; 7] = [
+    Carrier::Tcp,
+    Carrier::Tls,
+    Carrier::Unix,
+    Carrier::Memory,
+    Carrier::Stream,
+    Carrier::Http,
+    Carrier::Https,
+];
 
 /// A protocol, its option, and a carrier.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +88,7 @@ impl Way {
                 Some("only our own client dials memory or TLS")
             }
             Carrier::Stream if !self.option.is_empty() => Some("only URLs have options"),
+            Carrier::Http | Carrier::Https if self.protocol == "http" => Some("it is HTTP"),
             _ => None,
         }
     }
@@ -91,8 +103,8 @@ impl Way {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let way = self;
         let at = match way.carrier {
-            Carrier::Tcp => At::Tcp(Running::start(server()).await),
-            Carrier::Tls => {
+            Carrier::Tcp | Carrier::Http => At::Tcp(Running::start(server()).await),
+            Carrier::Tls | Carrier::Https => {
                 let server = server().tls(CERTIFICATES.1.tls());
                 let running = Running::start_on(server, "tls://127.0.0.1:0").await;
                 At::Tls(running.expect("a free port"))
@@ -228,17 +240,19 @@ impl Served {
 
     /// A client of our own.
     pub(super) async fn client(&self) -> farcall::Result<Client> {
-        let Way { protocol, option, .. } = self.way;
+        let Way { protocol, option, carrier } = self.way;
         match &self.at {
             At::Tcp(running) => {
                 let place = running.url.trim_start_matches("rpcx://");
-                Client::connect(format!("{protocol}://{place}{option}")).await
+                let http = if carrier == Carrier::Http { "+http" } else { "" };
+                Client::connect(format!("{protocol}{http}://{place}{option}")).await
             }
             At::Tls(running) => {
                 let place = running.url.trim_start_matches("tls://");
                 let mark = if option.is_empty() { "?" } else { "&" };
                 let trusted = format!("{mark}ca={}", CERTIFICATES.0.ca.display());
-                Client::connect(format!("{protocol}+tls://{place}{option}{trusted}")).await
+                let tls = if carrier == Carrier::Https { "https" } else { "tls" };
+                Client::connect(format!("{protocol}+{tls}://{place}{option}{trusted}")).await
             }
             At::Unix(folder, _) => {
                 let place = folder.join("s").display().to_string().replace('/', "%2F");

@@ -231,6 +231,26 @@ async fn the_client_is_gone() -> Result<()> {
     Ok(())
 }
 
+/// A client that is closed waits for its streams as long as for any call, and cuts them then.
+#[tokio::test]
+async fn a_client_is_closed() -> Result<()> {
+    let limits = Limits { call_time: Some(Duration::from_millis(100)), ..Limits::default() };
+    let (client, counts, _memory) = room(&NARROW, limits);
+    let history = within(client.history(Since::lines(1, "wait"))).await?;
+    let (endless, made) = Endless::new("", 0);
+    let talk = within(client.talk(endless)).await?;
+    until("both run", || counts.alive() == 2).await;
+    within(client.client().close()).await.expect_err("neither has an end");
+    for (_, end) in [all(history).await, all(talk).await] {
+        assert_ne!(end.expect("cut").sent(), Sent::No);
+    }
+    until("the stream is dropped", || Arc::strong_count(&made) == 1).await;
+    until("the handlers are gone", || counts.alive() == 0).await;
+    let status = within(client.add(1, 2)).await.expect_err("closed");
+    assert_eq!(status.code(), Code::Cancelled, "{status}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn draining_waits_for_streams() -> Result<()> {
     for (then, name, patient) in [("end", "drain-well", true), ("wait", "drain-cut", false)] {

@@ -291,6 +291,49 @@ fn rpcx_has_its_own_json_rpc() {
     }
 }
 
+/// What a request asks for is decided in one order: `CONNECT`, rpcx's JSON-RPC, any of rpcx's
+/// fields, pages, JSON-RPC, plain JSON.
+#[test]
+fn the_first_that_fits_is_asked() {
+    let (json, any) = ("X-JSONRPC-2.0: true\r\n", "X-RPCX-Whatever: 1\r\n");
+    let call = r#"{"jsonrpc":"2.0","method":"Arith.Mul","params":[1],"id":1}"#;
+    for (path, tail) in [("/page", "page"), ("/jsonrpc", "posted"), ("/Arith/Mul", "plain")] {
+        for (fields, want) in [
+            (format!("{json}{any}"), "posted"),
+            (format!("{any}{json}"), "posted"),
+            (any.to_owned(), "gateway"),
+            (String::new(), tail),
+        ] {
+            let request = post(path, &fields, call);
+            let got = match &check(&Limits::default(), request.as_bytes()).found[..] {
+                [Event::Request(_)] => "page",
+                [] => {
+                    let [answer] = &served(&request)[..] else { panic!("{request}") };
+                    assert!(answer.field("x-rpcx-errormessage").is_some(), "{answer:?}");
+                    "gateway"
+                }
+                // What is posted is cut out of its envelope.
+                [Event::Call(call)] if &call.body[..] == b"[1]" => "posted",
+                [Event::Call(_)] => "plain",
+                other => panic!("{request} gave {other:?}"),
+            };
+            assert_eq!(got, want, "{request}");
+        }
+    }
+    // `CONNECT` leads to its tunnel whatever the fields say, and elsewhere to nothing.
+    for fields in [json, any, ""] {
+        let tunnel = format!("CONNECT /_rpcx_ HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+        let seen = check(&Limits::default(), tunnel.as_bytes());
+        assert!(seen.out.starts_with(b"HTTP/1.0 200 Connected to rpcx"), "{fields}");
+        let page = format!("CONNECT /page HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+        assert!(check(&Limits::default(), page.as_bytes()).end.is_err(), "{fields}");
+        // And asked for in any other way a tunnel says how, unless rpcx's fields speak first.
+        let asked = post("/_rpcx_", fields, call);
+        let [answer] = &served(&asked)[..] else { panic!("{asked}") };
+        assert_eq!(answer.status == 405, fields.is_empty(), "{answer:?}");
+    }
+}
+
 #[test]
 fn pages_are_asked_and_answered() {
     let put = "PUT /page?a=/b HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nContent-Length: 3\r\n\r\nabc";
