@@ -9,6 +9,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod address;
+mod answer;
 pub mod client;
 mod clock;
 mod conn;
@@ -21,9 +22,10 @@ pub mod stream;
 mod target;
 
 pub use address::TlsOptions;
+pub use answer::Answer;
 pub use client::{
-    Call, CallMeta, Client, ClientBuilder, Fail, Oneway, Over, Push, Pushes, Select, ServiceClient,
-    Started, StreamCall, TracedCall, Upload,
+    Call, CallMeta, Client, ClientBuilder, ClientCall, ClientPlugin, Fail, Oneway, Outgoing, Over,
+    Push, Pushes, Select, ServiceClient, Started, StreamCall, TracedCall, Upload,
 };
 #[cfg(feature = "tls")]
 pub use net::tls::{ClientTls, Tls, TlsHandle};
@@ -31,8 +33,8 @@ pub use net::{Identity, Peer, Tcp};
 pub use observe::{CallLog, LoggedCall, Metrics, Rate, RateLimit, TraceContext};
 pub use server::{
     Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Happening, HttpRequest, HttpResponse,
-    IntoPage, Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin, Pusher, Served,
-    Server, Service, ShutdownHandle, Token, Verdict, block_on, inherits,
+    Incoming, IntoPage, Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page, Plugin,
+    Pusher, Served, Server, Service, ShutdownHandle, Token, Verdict, block_on, inherits,
 };
 #[cfg(feature = "tower")]
 pub use server::{HttpBody, HttpService};

@@ -9,6 +9,7 @@ mod ending;
 mod failover;
 mod faults;
 mod gate;
+mod hooks;
 mod hostile;
 mod http1;
 mod http_client;

@@ -2,6 +2,7 @@
 
 mod check;
 mod pooled;
+mod runtime;
 mod started;
 mod traced;
 
@@ -9,9 +10,9 @@ pub use started::Started;
 pub use traced::TracedCall;
 
 use super::{
-    Client, Fail, Handle,
-    driver::drive,
+    Client, Handle,
     fail::Tries,
+    hooked::Hooked,
     link::{Link, Request, Started as Stood},
     pool::Role,
     queue::Place,
@@ -23,6 +24,7 @@ use crate::{clock::after, server::MethodInfo};
 use check::{check, fits};
 use farcall_core::{Body, Code, Compress, Format, Meta, Put, Sent, Status, Streams, Take};
 use farcall_wire::{CallHead, Reply, compress, format};
+pub(super) use runtime::{start_driver, timer_at};
 use std::{
     fmt,
     future::Future,
@@ -32,7 +34,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep};
 
 /// A call: set options, then await it. Nothing is sent before it is first polled; dropping it gives
 /// the call up.
@@ -60,16 +62,26 @@ pub(crate) enum To {
     Named(Arc<(String, String)>),
 }
 
+impl To {
+    #[inline]
+    pub(super) fn names(&self) -> (&str, &str) {
+        match self {
+            To::Static(info) => (info.service, info.name),
+            To::Named(names) => (names.0.as_str(), names.1.as_str()),
+        }
+    }
+}
+
 /// A call, without the type of its reply.
 pub(super) struct Raw<Req> {
     pub(super) client: Client,
     /// The client's own handle, where the call has gone on to one of its connections.
     pub(super) front: Option<Arc<Handle>>,
-    to: To,
-    request: Req,
+    pub(super) to: To,
+    pub(super) request: Req,
     /// The call's own metadata, the client's included; `None`: only the client's.
-    meta: Option<Vec<(String, String)>>,
-    oneway: bool,
+    pub(super) meta: Option<Vec<(String, String)>>,
+    pub(super) oneway: bool,
     /// The bodies are bytes that are encoded already.
     raw: bool,
     pub(super) deadline: Option<Instant>,
@@ -93,6 +105,8 @@ pub(super) enum Stage {
         timer: Timer,
     },
     Waiting(SlotId),
+    /// In the hands of plugins or interceptors.
+    Hooked(Box<Hooked>),
     Over,
 }
 
@@ -177,7 +191,7 @@ impl<Req: Put, Resp: Take> Future for Call<Req, Resp> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let raw = &mut self.get_mut().raw;
-        raw.poll_reply(cx).map(|reply| raw.decode(reply?))
+        raw.poll_as(cx, Raw::decode)
     }
 }
 
@@ -186,8 +200,7 @@ impl<Req: Put, Resp: Take> Future for CallMeta<Req, Resp> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let raw = &mut self.get_mut().0.raw;
-        raw.poll_reply(cx).map(|reply| {
-            let reply = reply?;
+        raw.poll_as(cx, |raw, reply| {
             let meta = reply.meta.clone();
             Ok((raw.decode(reply)?, meta))
         })
@@ -225,7 +238,7 @@ impl<Req> Raw<Req> {
 
     /// How bodies of this format are written and read here. Gob is no bytes: it stays what it is.
     #[inline]
-    fn encoding(&self, format: Format) -> Format {
+    pub(super) fn encoding(&self, format: Format) -> Format {
         if self.raw && format != Format::Gob { Format::Raw } else { format }
     }
 
@@ -239,10 +252,15 @@ impl<Req> Raw<Req> {
 
 impl<Req: Put> Raw<Req> {
     #[inline]
-    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, Status>> {
+    pub(super) fn poll_as<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        finish: impl FnOnce(&Raw<Req>, Reply) -> Result<T, Status>,
+    ) -> Poll<Result<T, Status>> {
         loop {
             let Stage::Waiting(slot) = self.stage else {
                 match self.start(cx, None) {
+                    Ok(Stood::Hooked) => return self.poll_reply_hooked(cx, finish),
                     Ok(Stood::InLine) => return Poll::Pending,
                     // The reply cannot be here yet, and the slot keeps the waker.
                     Ok(Stood::Waiting(_) | Stood::Queued(_)) => return Poll::Pending,
@@ -266,7 +284,7 @@ impl<Req: Put> Raw<Req> {
             }
             let status = match result {
                 Ok(Reply { error: Some(error), .. }) => error,
-                Ok(reply) => return Poll::Ready(Ok(reply)),
+                Ok(reply) => return Poll::Ready(finish(self, reply)),
                 Err(status) => status,
             };
             if let Err(status) = self.failed(status) {
@@ -275,10 +293,11 @@ impl<Req: Put> Raw<Req> {
         }
     }
 
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+    pub(super) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         loop {
             let status = match self.start(cx, None) {
                 Ok(Stood::Queued(_) | Stood::InLine) => return Poll::Pending,
+                Ok(Stood::Hooked) => return self.poll_sent_hooked(cx),
                 Ok(stood) => {
                     self.stage = Stage::Over;
                     if let Stood::Waiting(slot) = stood {
@@ -301,8 +320,8 @@ impl<Req: Put> Raw<Req> {
         cx: &mut Context<'_>,
         opening: Option<&Opening>,
     ) -> Result<Stood, Status> {
-        if self.client.defaults.fail != Fail::Fast {
-            self.earn();
+        if self.client.defaults.minds && self.minds() {
+            return Ok(Stood::Hooked);
         }
         if let Role::Front(_) | Role::Spread(_) | Role::Many(_) = self.client.handle.role
             && !self.board(cx)?
@@ -321,7 +340,7 @@ impl<Req: Put> Raw<Req> {
                 }
                 Some(*queued)
             }
-            Stage::InLine { .. } | Stage::Waiting(_) | Stage::Over => {
+            Stage::InLine { .. } | Stage::Waiting(_) | Stage::Hooked(_) | Stage::Over => {
                 return Err(Status::internal("a call was polled after it was ready"));
             }
         };
@@ -330,10 +349,7 @@ impl<Req: Put> Raw<Req> {
         if link.claim_driver() {
             start_driver(&handle.link)?;
         }
-        let (service, method) = match &self.to {
-            To::Static(info) => (info.service, info.name),
-            To::Named(names) => (names.0.as_str(), names.1.as_str()),
-        };
+        let (service, method) = self.to.names();
         let meta = self.meta.as_deref().or(defaults.meta.as_deref().map(Vec::as_slice));
         let head = CallHead {
             seq: 0,
@@ -380,20 +396,32 @@ impl<Req: Put> Raw<Req> {
         })?;
         match started {
             Stood::Waiting(slot) => self.stage = Stage::Waiting(slot),
-            Stood::Queued(queued) => self.queue(queued, timer, cx)?,
-            Stood::Sent | Stood::InLine => {}
+            Stood::Queued(queued) => return self.queue(queued, timer, cx, opening.is_some()),
+            Stood::Sent | Stood::InLine | Stood::Hooked => {}
         }
         Ok(started)
     }
 
     #[cold]
-    fn queue(&mut self, queued: Queued, timer: Timer, cx: &mut Context<'_>) -> Result<(), Status> {
+    fn queue(
+        &mut self,
+        queued: Queued,
+        timer: Timer,
+        cx: &mut Context<'_>,
+        streams: bool,
+    ) -> Result<Stood, Status> {
+        if !streams && self.pick_again() {
+            self.client.link().leave(queued);
+            self.go_back();
+            cx.waker().wake_by_ref();
+            return Ok(Stood::InLine);
+        }
         let set = timer.is_some();
         self.stage = Stage::Queued { queued, timer };
-        let Some(at) = self.deadline.filter(|_| !set) else { return Ok(()) };
+        let Some(at) = self.deadline.filter(|_| !set) else { return Ok(Stood::Queued(queued)) };
         let timer = Some(timer_at(at, cx)?);
         self.stage = Stage::Queued { queued, timer };
-        Ok(())
+        Ok(Stood::Queued(queued))
     }
 }
 
@@ -437,27 +465,10 @@ impl<Req> Raw<Req> {
             Stage::Waiting(slot) => self.client.link().abandon(slot),
             Stage::Queued { queued, .. } => self.client.link().leave(queued),
             Stage::InLine { place, .. } => self.leave_line(place),
+            Stage::Hooked(hooked) => self.leave_hooked(*hooked),
             Stage::Fresh | Stage::Over => {}
         }
     }
-}
-
-/// A timer that wakes the caller; at once, if it is late.
-#[cold]
-fn timer_at(at: Instant, cx: &mut Context<'_>) -> Result<Pin<Box<Sleep>>, Status> {
-    if tokio::runtime::Handle::try_current().is_err() {
-        return Err(outside());
-    }
-    let mut sleep = Box::pin(sleep_until(at));
-    if sleep.as_mut().poll(cx).is_ready() {
-        cx.waker().wake_by_ref();
-    }
-    Ok(sleep)
-}
-
-#[cold]
-fn outside() -> Status {
-    Status::failed_precondition("a call was polled outside a tokio runtime")
 }
 
 impl<Req> Drop for Raw<Req> {
@@ -467,21 +478,6 @@ impl<Req> Drop for Raw<Req> {
             self.leave();
         }
     }
-}
-
-/// Starts the task behind a client on the runtime of whoever calls.
-#[cold]
-pub(super) fn start_driver(link: &Arc<Link>) -> Result<(), Status> {
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-        link.unclaim(None);
-        return Err(outside());
-    };
-    match link.take_connector() {
-        Some(connector) => drop(runtime.spawn(drive(Arc::clone(link), connector))),
-        // The client is closed, and its driver gone.
-        None => link.unclaim(None),
-    }
-    Ok(())
 }
 
 impl<Req, Resp> fmt::Debug for Call<Req, Resp> {

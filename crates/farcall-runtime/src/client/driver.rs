@@ -7,6 +7,7 @@ use super::{
     leave::{self, Halves},
     link::Link,
     over::Connector,
+    plugin::Opened,
     pulse::Pulse,
     state::{self, Phase, State, expired},
 };
@@ -100,7 +101,9 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
                 None => break,
             };
             if let Some(status) = failure {
-                link.down(&link.place(status), false, true);
+                let status = link.place(status);
+                link.missed(&status);
+                link.down(&status, false, true);
             }
             pause = if pause.is_zero() { first } else { pause.saturating_mul(2).min(most) };
             not_before = after(Instant::now(), jittered(pause));
@@ -193,6 +196,7 @@ async fn run(link: &Arc<Link>, stream: Stream, prove: bool) -> Ended {
         state.wire = Some(wire);
         state.write = Some(Arc::clone(&stream.write));
     }
+    let opened = Opened::new(link);
     let mut pulse = Pulse::default();
     pulse.begin(link, prove);
     if !pulse.proving {
@@ -223,7 +227,7 @@ async fn run(link: &Arc<Link>, stream: Stream, prove: bool) -> Ended {
     let Connected { read, write, input, need, leaving, let_go, hung, unread, .. } = connected;
     let answered = connected.answered && !hung;
     if let_go {
-        let halves = Halves { read, write: Arc::clone(&write), input, need };
+        let halves = Halves { read, write: Arc::clone(&write), input, need, opened };
         if let Some(leaver) = leave::let_go(link, halves) {
             tokio::spawn(leaver);
             return Ended { status: None, answered, leaving, hung, unread };

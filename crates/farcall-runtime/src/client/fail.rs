@@ -1,10 +1,12 @@
 //! What becomes of a call whose attempt failed: the error as it is, or another attempt.
 
 use super::{
-    Call, Client, ClientBuilder, Oneway,
+    Call, Client, ClientBuilder, Defaults, Oneway,
     call::{Raw, Stage},
+    plugin::{ClientCall, Hooks},
     pool::Role,
 };
+use crate::server::Moments;
 use farcall_core::{Code, Origin, Sent, Status};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -51,6 +53,8 @@ pub(super) struct Tries {
     /// How often a server was leaving.
     moves: u32,
     failed: Vec<Status>,
+    /// Who is told of each.
+    pub(super) told: Option<(Arc<Hooks>, Arc<ClientCall>)>,
     /// The addresses that they were made at.
     pub(super) addresses: Vec<usize>,
 }
@@ -67,9 +71,10 @@ impl<Req> Raw<Req> {
     /// Counts a call that begins and may be repeated, when it is first tried.
     pub(super) fn earn(&self) {
         let first = matches!(self.stage, Stage::Fresh) && self.front.is_none();
+        let once = self.tries.as_ref().is_none_or(|tries| tries.retries + tries.moves == 0);
         if let Some(budget) = &self.front().budget
             && first
-            && self.tries.is_none()
+            && once
         {
             budget.earn();
         }
@@ -99,6 +104,9 @@ impl<Req> Raw<Req> {
         match moves_on {
             true => tries.moves += 1,
             false => tries.retries += 1,
+        }
+        if let Some((hooks, call)) = &tries.told {
+            hooks.tell(Moments::RETRY, |plugin| plugin.on_retry(call, &status));
         }
         tries.note(status);
         if let Some(front) = self.front.take() {
@@ -170,11 +178,18 @@ impl Tries {
     }
 }
 
+impl Defaults {
+    fn set_fail(&mut self, fail: Fail) {
+        self.fail = fail;
+        self.minds = self.hooked || fail != Fail::Fast;
+    }
+}
+
 impl Client {
     /// What calls do when an attempt has failed. Default: [`Fail::Fast`].
     #[must_use]
     pub fn fail(mut self, fail: Fail) -> Client {
-        self.defaults.fail = fail;
+        self.defaults.set_fail(fail);
         self
     }
 
@@ -197,7 +212,7 @@ impl<C> ClientBuilder<C> {
 impl<Req, Resp> Call<Req, Resp> {
     /// What the call does when an attempt has failed. Default: the client's.
     pub fn fail(mut self, fail: Fail) -> Self {
-        self.raw.client.defaults.fail = fail;
+        self.raw.client.defaults.set_fail(fail);
         self
     }
 
@@ -212,7 +227,7 @@ impl<Req, Resp> Call<Req, Resp> {
 impl<Req> Oneway<Req> {
     /// What the call does when it could not be sent. Default: the client's.
     pub fn fail(mut self, fail: Fail) -> Self {
-        self.0.client.defaults.fail = fail;
+        self.0.client.defaults.set_fail(fail);
         self
     }
 }

@@ -11,6 +11,7 @@
 use super::{
     driver::READ_BYTES,
     link::Link,
+    plugin::Opened,
     state::{Phase, State, expired},
 };
 use crate::{
@@ -76,6 +77,7 @@ pub(super) struct Halves {
     pub(super) write: Arc<dyn WriteHalf>,
     pub(super) input: BytesMut,
     pub(super) need: usize,
+    pub(super) opened: Option<Opened>,
 }
 
 /// Lets go of a connection that has nothing left to write. `None`: nobody waits for it.
@@ -96,7 +98,7 @@ pub(super) fn let_go(link: &Arc<Link>, halves: Halves) -> Option<impl Future<Out
     // Who waits for any address may ask this one for its next connection.
     link.tell(None);
     wakers.into_iter().for_each(Waker::wake);
-    let Halves { read, write, input, need } = halves;
+    let Halves { read, write, input, need, opened } = halves;
     let (link, mut alarm) = (Arc::clone(link), Alarm::default());
     if let Some(at) = at {
         alarm.set(at);
@@ -107,6 +109,7 @@ pub(super) fn let_go(link: &Arc<Link>, halves: Halves) -> Option<impl Future<Out
     Some(async move {
         poll_fn(|cx| leaver.poll(cx)).await;
         let _ = poll_fn(|cx| Poll::Ready(leaver.write.poll_close(cx))).await;
+        drop(opened);
     })
 }
 

@@ -8,6 +8,7 @@ use super::{
     call::start_driver,
     many::Health,
     over::Connector,
+    plugin::Hooks,
     pushes::Inbox,
     slots::{SlotId, Waiting},
     state::{Phase, Queued, State},
@@ -57,11 +58,14 @@ pub(crate) struct Joins {
     pub(super) health: Option<Arc<Health>>,
     /// What the server pushes.
     pub(super) inbox: Arc<Inbox>,
+    /// Who watches, if anybody does.
+    pub(super) hooks: Option<Arc<Hooks>>,
 }
 
 impl Joins {
-    pub(super) fn of_one(limits: &Limits) -> Joins {
-        Joins { health: None, inbox: Inbox::new(limits) }
+    pub(super) fn new(limits: &Limits, hooks: Hooks) -> Joins {
+        let hooks = hooks.any().then(|| Arc::new(hooks));
+        Joins { health: None, inbox: Inbox::new(limits), hooks }
     }
 }
 
@@ -83,6 +87,8 @@ pub(crate) enum Started {
     Queued(Queued),
     /// Every connection of the client is taken; the waker is kept.
     InLine,
+    /// It is in the hands of plugins or interceptors.
+    Hooked,
 }
 
 /// How a link stands between two calls.

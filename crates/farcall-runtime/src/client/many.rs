@@ -11,7 +11,6 @@ use super::{
     link::{Joins, Link, Rest},
     over::Connector,
     pool::{Pool, Role},
-    pushes::Inbox,
     queue::{Place, Queue},
     state::closed,
 };
@@ -111,7 +110,7 @@ impl Health {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire) > 0
     }
 }
@@ -359,22 +358,22 @@ impl Client {
 
 impl<C> ClientBuilder<C> {
     /// What leads to the target: a connection, or several, or several addresses.
-    pub(super) fn handle(&self, target: Target) -> Result<Handle, Status> {
+    pub(super) fn handle(&mut self, target: Target) -> Result<Handle, Status> {
+        let joins = Joins::new(&self.limits, std::mem::take(&mut self.hooks));
         let ClientBuilder { limits, connections, transport, .. } = self;
         let connector = |target: &Target| {
             let dialer = Dialer::new(target.address.clone(), transport.clone())?;
             Ok::<_, Status>(Connector::to(target, dialer))
         };
-        let inbox = Inbox::new(limits);
         let one = |target: Target, health| {
             let connector = connector(&target)?;
-            let joins = Joins { health, inbox: Arc::clone(&inbox) };
+            let joins = Joins { health, ..joins.clone() };
             Ok(Client::handle_of(target, limits, connector, *connections, joins))
         };
         let [first, _, ..] = &target.each()[..] else { return one(target, None) };
         let connector = connector(first)?;
         let many = Many::new(&target, self.select, |target, health| one(target, Some(health)))?;
-        let link = Arc::new(Link::new(target, limits, connector, Joins { health: None, inbox }));
+        let link = Arc::new(Link::new(target, limits, connector, joins));
         Ok(Handle { link, role: Role::Many(many), budget: None })
     }
 

@@ -2,13 +2,16 @@
 
 mod auth;
 mod budget;
+mod builder;
 mod call;
 mod driver;
 mod fail;
+mod hooked;
 mod leave;
 mod link;
 mod many;
 mod over;
+mod plugin;
 mod pool;
 mod pulse;
 mod pushes;
@@ -18,18 +21,16 @@ mod state;
 mod streaming;
 mod streams;
 
+pub use builder::ClientBuilder;
 pub use call::{Call, CallMeta, Oneway, Started, TracedCall};
 pub use fail::Fail;
 pub use many::Select;
 pub use over::Over;
+pub use plugin::{ClientCall, ClientPlugin, Outgoing};
 pub use pushes::{Push, Pushes};
 pub use streaming::{StreamCall, Upload};
 
-use crate::{
-    net::{Settings, Tcp},
-    server::{Asked, MethodInfo},
-    target::Target,
-};
+use crate::{server::MethodInfo, target::Target};
 use budget::Budget;
 use bytes::Bytes;
 use call::{To, start_driver};
@@ -37,10 +38,11 @@ use farcall_core::{Compress, Format, Limits, Status, Value};
 use farcall_wire::{Protocol, sniff};
 use link::{Joins, Link};
 use over::Connector;
+use plugin::Hooks;
 use pool::{Pool, Role, Taken};
 use queue::Place;
 use state::Queued;
-use std::{fmt, future::poll_fn, marker::PhantomData, sync::Arc, task::Poll, time::Duration};
+use std::{fmt, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 /// A client of one server. Cheap to clone, shared by any number of tasks, over one connection that
 /// is opened when it is needed and reopened when it was lost. Where several addresses are given,
@@ -157,6 +159,10 @@ pub(crate) struct Defaults {
     pub(crate) service: Option<Arc<str>>,
     pub(crate) fail: Fail,
     pub(crate) idempotent: bool,
+    /// The call is to be shown to plugins or interceptors.
+    pub(crate) hooked: bool,
+    /// There are hooks, or a call may be made more than once: the one test for both.
+    pub(crate) minds: bool,
 }
 
 /// A typed client: what `#[service]` makes beside a service's trait.
@@ -214,7 +220,7 @@ impl Client {
 
     fn over_by(protocol: &'static dyn Protocol, io: impl Over) -> Client {
         let (target, limits) = (Target::given(protocol), Limits::default());
-        let joins = Joins::of_one(&limits);
+        let joins = Joins::new(&limits, Hooks::default());
         let handle = Client::handle_of(target, &limits, Connector::over(io), None, joins);
         Client::new(handle)
     }
@@ -229,7 +235,11 @@ impl Client {
             service: None,
             fail: Fail::Fast,
             idempotent: false,
+            hooked: false,
+            minds: false,
         };
+        let hooked = handle.link.joins.hooks.as_ref().is_some_and(|hooks| hooks.minds_calls());
+        let defaults = Defaults { hooked, minds: hooked, ..defaults };
         handle.budget = Some(Box::new(Budget::new(limits)));
         Client { handle: Arc::new(handle), defaults }
     }
@@ -364,120 +374,5 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Client").field(self.target()).finish()
-    }
-}
-
-/// A client that is being set up.
-#[must_use = "a builder does nothing until it is built"]
-pub struct ClientBuilder<C> {
-    url: String,
-    limits: Limits,
-    format: Option<Format>,
-    compress: Compress,
-    token: Option<String>,
-    connections: Option<usize>,
-    pub(crate) known: Asked,
-    addresses: Option<Vec<String>>,
-    select: Select,
-    fail: Fail,
-    transport: Settings,
-    client: PhantomData<fn() -> C>,
-}
-
-impl<C: ServiceClient> ClientBuilder<C> {
-    /// For the server at this URL.
-    pub fn new(url: impl AsRef<str>) -> ClientBuilder<C> {
-        ClientBuilder {
-            url: url.as_ref().to_owned(),
-            limits: Limits::default(),
-            format: None,
-            compress: Compress::None,
-            token: None,
-            connections: None,
-            known: Asked::default(),
-            addresses: None,
-            select: Select::default(),
-            fail: Fail::default(),
-            transport: Settings::default(),
-            client: PhantomData,
-        }
-    }
-
-    /// Sets the limits.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Gives calls this long. Default 10 s.
-    pub fn deadline(mut self, time: Duration) -> Self {
-        self.limits.call_time = Some(time);
-        self
-    }
-
-    /// Encodes bodies this way. Default: the protocol's.
-    pub fn format(mut self, format: Format) -> Self {
-        self.format = Some(format);
-        self
-    }
-
-    /// Compresses bodies this way. Default not at all.
-    pub fn compress(mut self, compress: Compress) -> Self {
-        self.compress = compress;
-        self
-    }
-
-    /// Spreads calls over this many connections, which take turns. Default 1. Over HTTP/1.1 it is
-    /// how many there are at most; default `Limits::connections_per_client`.
-    pub fn connections(mut self, count: usize) -> Self {
-        self.connections = Some(count.max(1));
-        self
-    }
-
-    /// Sets what is asked of TCP sockets.
-    pub fn tcp(mut self, settings: Tcp) -> Self {
-        self.transport.tcp = settings;
-        self
-    }
-
-    /// Sets how servers prove who they are, and how this client does; for targets that go over TLS.
-    /// What the URL says goes before it.
-    #[cfg(feature = "tls")]
-    pub fn tls(mut self, tls: crate::net::tls::ClientTls) -> Self {
-        self.transport.tls = Some(tls);
-        self
-    }
-
-    /// The client; it connects when it is first used.
-    pub fn lazy(self) -> Result<C, Status> {
-        self.client().map(C::from_client)
-    }
-
-    /// The client, connected.
-    pub async fn build(self) -> Result<C, Status> {
-        let client = self.client()?;
-        client.ready().await?;
-        Ok(C::from_client(client))
-    }
-
-    fn client(self) -> Result<Client, Status> {
-        let target = match &self.addresses {
-            Some(addresses) => Target::parse_at(&self.url, addresses)?,
-            None => Target::parse(&self.url)?,
-        };
-        let client = Client::new(self.handle(target)?);
-        client.link().joins.inbox.know(self.known.known()?);
-        let format = self.format.unwrap_or(client.defaults.format);
-        let client = client.format(format).compress(self.compress).fail(self.fail);
-        Ok(match self.token {
-            Some(token) => client.auth(token),
-            None => client,
-        })
-    }
-}
-
-impl<C> fmt::Debug for ClientBuilder<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ClientBuilder").field(&self.url).finish()
     }
 }

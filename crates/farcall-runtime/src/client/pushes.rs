@@ -258,6 +258,11 @@ impl Inbox {
         }
     }
 
+    /// What is known of them.
+    pub(super) fn known(&self) -> Option<Arc<Known>> {
+        self.known.get().cloned()
+    }
+
     /// Tells a wire of them.
     pub(super) fn introduce(&self, wire: &mut dyn Wire) {
         if let Some(known) = self.known.get() {

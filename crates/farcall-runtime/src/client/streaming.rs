@@ -4,18 +4,19 @@
 use super::{
     Client,
     call::{Raw, Stage, To},
+    hooked::{Ending, Kept, Run, given, reply},
     link::{Link, Started},
 };
 use crate::{
+    answer::Given,
     server::MethodInfo,
-    stream::{Codec, Feed, Inbound, Items, Pipe, Rules, check_format, feed},
+    stream::{Codec, Feed, Inbound, Items, Keep, Pipe, Rules, check_format, feed},
     target::Address,
 };
 use farcall_core::{Compress, Format, Put, Status, Streams, Take};
-use farcall_wire::CallHead;
+use farcall_wire::{CallHead, Reply};
 use futures_core::Stream;
 use std::{
-    any::Any,
     fmt,
     future::Future,
     marker::PhantomData,
@@ -50,6 +51,9 @@ pub struct Upload<Resp> {
     opening: Opening,
     response: PhantomData<fn() -> Resp>,
 }
+
+/// A stream that has begun, and whoever is told of its end.
+type Begun = (Arc<Pipe>, Option<Ending>);
 
 /// What a call that streams brings along.
 pub(super) struct Opening {
@@ -96,7 +100,7 @@ impl Opening {
         }
         let Some(pipe) = self.pipe.clone() else { return Poll::Pending };
         match raw.start(cx, Some(self)) {
-            Ok(Started::Queued(_) | Started::InLine) => return Poll::Pending,
+            Ok(Started::Queued(_) | Started::InLine | Started::Hooked) => return Poll::Pending,
             Ok(_) => raw.stage = Stage::Over,
             Err(status) => return Poll::Ready(Err(raw.end(status))),
         }
@@ -118,6 +122,45 @@ impl Opening {
             }
         }
         Poll::Ready(Ok(pipe))
+    }
+}
+
+impl Opening {
+    /// The one result of a call that is not answered with a stream.
+    fn poll_answer(
+        &mut self,
+        raw: &mut Raw<()>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Reply, Status>> {
+        let pipe = match &self.pipe {
+            Some(pipe) if matches!(raw.stage, Stage::Over) => Arc::clone(pipe),
+            _ => ready!(self.start(raw, cx))?,
+        };
+        let answer = ready!(pipe.poll_answer(cx));
+        self.pipe = None;
+        Poll::Ready(answer.map_err(|status| raw.end(status)))
+    }
+
+    /// The stream of a call that hooks are around, and whoever is told of its end.
+    #[cold]
+    fn start_hooked<Req: Put>(
+        &mut self,
+        raw: &mut Raw<Req>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Begun, Status>> {
+        let streams = self.streams;
+        let run: Run<'_, Req> =
+            &mut |raw, cx| self.start(raw, cx).map(|begun| begun.map(|_| Given::Items));
+        let (ending, result) = ready!(raw.poll_around(streams, cx, run));
+        let result = match (result, &self.pipe) {
+            (Ok(Given::Items), Some(pipe)) => return Poll::Ready(Ok((Arc::clone(pipe), ending))),
+            (Ok(_), _) => Err(Status::internal("a stream was answered with one result")),
+            (Err(status), _) => Err(status),
+        };
+        if let (Err(status), Some(ending)) = (&result, &ending) {
+            ending.told(Err(status));
+        }
+        Poll::Ready(result)
     }
 }
 
@@ -167,7 +210,10 @@ impl<Req: Put, Resp: Take> Future for StreamCall<Req, Resp> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let StreamCall { raw, opening, .. } = self.get_mut();
-        let pipe = ready!(opening.start(raw, cx))?;
+        let (pipe, ending) = match raw.is_hooked() {
+            true => ready!(opening.start_hooked(raw, cx))?,
+            false => (ready!(opening.start(raw, cx))?, None),
+        };
         let Link { limits, bounds, target, .. } = raw.client.link();
         let place = match &target.address {
             Address::Given => Arc::from(""),
@@ -179,7 +225,11 @@ impl<Req: Put, Resp: Take> Future for StreamCall<Req, Resp> {
             spare: limits.stream_bytes / 4,
             place: Some(place),
         };
-        let keep: Arc<dyn Any + Send + Sync> = raw.client.handle.clone();
+        let handle = raw.client.handle.clone();
+        let keep: Arc<dyn Keep> = match ending {
+            Some(ending) => Arc::new(Kept { ending, handle }),
+            None => handle,
+        };
         Poll::Ready(Ok(Inbound::new(pipe, rules, Some(keep))))
     }
 }
@@ -189,16 +239,15 @@ impl<Resp: Take> Future for Upload<Resp> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Upload { raw, opening, .. } = self.get_mut();
-        let pipe = match &opening.pipe {
-            Some(pipe) if matches!(raw.stage, Stage::Over) => Arc::clone(pipe),
-            _ => ready!(opening.start(raw, cx))?,
-        };
-        let answer = ready!(pipe.poll_answer(cx));
-        opening.pipe = None;
-        Poll::Ready(match answer {
-            Ok(reply) => raw.decode(reply),
-            Err(status) => Err(raw.end(status)),
-        })
+        if raw.is_hooked() {
+            let streams = opening.streams;
+            let run: Run<'_, ()> = &mut |raw, cx| {
+                let answer = ready!(opening.poll_answer(raw, cx));
+                Poll::Ready(answer.map(|reply| given(reply, raw.client.link())))
+            };
+            return raw.poll_hooked(streams, cx, run, |raw, given| raw.decode(reply(given)?));
+        }
+        opening.poll_answer(raw, cx).map(|answer| raw.decode(answer?))
     }
 }
 

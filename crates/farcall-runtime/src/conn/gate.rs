@@ -134,7 +134,7 @@ impl Conn {
                     let status = Status::deadline_exceeded("the caller's deadline has passed");
                     return self.refuse_call(&ticket, to, &status, watch);
                 }
-                self.run_call(ticket, cx, body, watch, budget);
+                self.start_guarded(ticket, cx, body, watch, budget);
             }
             (Wants::Method { to, .. }, Err(status)) => {
                 self.refuse_call(&ticket, to, &status, watch);
@@ -157,7 +157,7 @@ impl Conn {
                                 watch,
                             );
                         }
-                        self.run_call(ticket, Cx { to, ..cx }, missing.body, watch, budget);
+                        self.start_guarded(ticket, Cx { to, ..cx }, missing.body, watch, budget);
                     }
                     (_, result) => {
                         self.refuse_unknown(&ticket, found, &missing.names, result.err(), watch);

@@ -6,6 +6,7 @@
 
 mod gate;
 mod greet;
+mod intercept;
 mod late;
 mod leave;
 mod part;

@@ -14,6 +14,7 @@ mod func;
 mod gate;
 mod happening;
 mod inherit;
+mod intercept;
 mod known;
 mod method;
 mod plugin;
@@ -35,6 +36,8 @@ pub use drain::ShutdownHandle;
 pub(crate) use gate::{Passage, Watch, poll as poll_passage};
 pub use happening::{Happening, Served};
 pub use inherit::inherits;
+pub use intercept::Incoming;
+pub(crate) use intercept::{Intercepted, Setting};
 pub(crate) use known::Asked;
 pub use method::{MethodInfo, Methods, Service, block_on};
 pub(crate) use method::{Ran, Running};
@@ -47,6 +50,7 @@ pub use web::{Answering, HttpRequest, HttpResponse, IntoPage, Page};
 pub use web::{ByTower, HttpBody, HttpService};
 
 use crate::{
+    answer::Around,
     conn::Late,
     limits::sane,
     net::{self, Stream, Tcp},
@@ -81,6 +85,7 @@ pub struct Server {
     spawn: bool,
     listed: bool,
     gate: Gate,
+    around: Vec<Around<Incoming>>,
     counted: bool,
     web: Web,
     aliases: Vec<alias::Alias>,
@@ -322,6 +327,7 @@ impl Server {
             message_bytes: limits.message_bytes,
             meta_bytes: limits.meta_bytes,
             spare: limits.stream_bytes / 4,
+            as_they_are: false,
         };
         let (about, mut entries) = (self.web.server(), self.entries);
         let methods = entries.len();
@@ -353,7 +359,8 @@ impl Server {
             spoken,
             given,
             known,
-            guarded: gate.minds_calls(),
+            guarded: gate.minds_calls() || !self.around.is_empty(),
+            around: Arc::new(self.around),
             gate: Arc::new(gate),
             spawn: self.spawn,
             counted: self.counted,
@@ -388,8 +395,10 @@ pub(crate) struct Shared {
     /// Compressions that are not built in, if there are any.
     pub(crate) known: Option<Arc<Known>>,
     pub(crate) gate: Arc<Gate>,
-    /// The gate wants to see calls.
+    /// The gate wants to see calls, or there are interceptors.
     pub(crate) guarded: bool,
+    /// Interceptors.
+    pub(crate) around: Arc<Vec<Around<Incoming>>>,
     pub(crate) spawn: bool,
     /// Calls of each method are counted.
     pub(crate) counted: bool,

@@ -29,6 +29,10 @@ impl Moments {
     pub const BEGIN: Moments = Moments(16);
     /// [`Plugin::on_happening`]
     pub const HAPPENING: Moments = Moments(32);
+    /// [`ClientPlugin::on_retry`](crate::ClientPlugin::on_retry), on clients only.
+    pub const RETRY: Moments = Moments(64);
+    /// [`ClientPlugin::on_miss`](crate::ClientPlugin::on_miss), on clients only.
+    pub const MISS: Moments = Moments(128);
 
     /// Whether any of these is among them.
     #[inline]

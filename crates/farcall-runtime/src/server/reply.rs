@@ -5,7 +5,7 @@ use crate::{
     limits::meta_bytes,
     stream::{self, Codec},
 };
-use farcall_core::{Body, Bounds, Code, Compress, Origin, Put, Status, Take, Ticket, Why};
+use farcall_core::{Body, Bounds, Code, Compress, Origin, Put, Shape, Status, Take, Ticket, Why};
 use farcall_wire::{EndHead, Head, Out, ReplyHead, ResponseHead, Wire, compress, format};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -30,6 +30,7 @@ pub(crate) struct Reply<'a> {
 const LIGHT_BYTES: usize = 4 * 1024;
 
 /// The limits that apply to one call's bodies.
+#[derive(Clone)]
 pub(crate) struct Rules {
     pub(crate) bounds: Bounds,
     pub(crate) unfolded_bytes: usize,
@@ -37,6 +38,8 @@ pub(crate) struct Rules {
     pub(crate) meta_bytes: usize,
     /// Bytes of taken items that are made known at once.
     pub(crate) spare: usize,
+    /// Failures are told to somebody in this process, as they are.
+    pub(crate) as_they_are: bool,
 }
 
 impl<'a> Reply<'a> {
@@ -185,11 +188,17 @@ impl<'a> Reply<'a> {
     }
 
     /// Answers with a body that is encoded already, under these names.
-    pub(crate) fn raw(
+    pub(crate) fn raw(self, names: (&str, &str), body: &[u8], meta: &[(String, String)]) {
+        self.encoded(names, body, meta, None);
+    }
+
+    /// The same, of a result of this shape.
+    pub(crate) fn encoded(
         self,
         (service, method): (&str, &str),
         body: &[u8],
         meta: &[(String, String)],
+        shape: Option<&'static Shape>,
     ) {
         if self.ticket.oneway {
             return done(self.watch, 0);
@@ -207,7 +216,7 @@ impl<'a> Reply<'a> {
             return self.fail_as((service, method), &Status::resource_exhausted(text), meta);
         }
         let Reply { wire, out, ticket, watch, .. } = self;
-        let head = ReplyHead { ticket, service, method, error: None, meta, shape: None };
+        let head = ReplyHead { ticket, service, method, error: None, meta, shape };
         let mark = wire.begin(Head::Reply(head), out);
         out.tail().extend_from_slice(body);
         wire.end(mark, out);
@@ -238,7 +247,7 @@ impl<'a> Reply<'a> {
         let meta = if meta_bytes(meta) > rules.meta_bytes { &[] } else { meta };
         // What another peer told this server is not this server's to repeat: its text may name
         // things that the caller must not see.
-        let foreign = (status.origin() == Origin::Remote)
+        let foreign = (status.origin() == Origin::Remote && !rules.as_they_are)
             .then(|| Status::new(Code::Internal, "a call that this service depends on failed"));
         let status = foreign.as_ref().unwrap_or(status);
         write_failure(wire, out, ticket, service, method, status, meta);

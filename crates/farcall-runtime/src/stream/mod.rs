@@ -12,7 +12,6 @@ use farcall_core::{Body, Bounds, Meta, Sent, Status, Take};
 use farcall_wire::{Item, compress, format};
 use futures_core::Stream;
 use std::{
-    any::Any,
     fmt,
     future::poll_fn,
     marker::PhantomData,
@@ -32,7 +31,7 @@ pub struct Inbound<T> {
     pipe: Arc<Pipe>,
     rules: Rules,
     /// What must live as long as the stream does: a client's connection.
-    keep: Option<Arc<dyn Any + Send + Sync>>,
+    keep: Option<Arc<dyn Keep>>,
     meta: Meta,
     over: bool,
     items: PhantomData<fn() -> T>,
@@ -49,12 +48,16 @@ pub(crate) struct Rules {
     pub(crate) place: Option<Arc<str>>,
 }
 
+/// What lives as long as a stream does, and may want to know how that ended.
+pub(crate) trait Keep: Send + Sync {
+    /// The stream is over.
+    fn over(&self, how: Result<(), &Status>) {
+        let _ = how;
+    }
+}
+
 impl<T> Inbound<T> {
-    pub(crate) fn new(
-        pipe: Arc<Pipe>,
-        rules: Rules,
-        keep: Option<Arc<dyn Any + Send + Sync>>,
-    ) -> Inbound<T> {
+    pub(crate) fn new(pipe: Arc<Pipe>, rules: Rules, keep: Option<Arc<dyn Keep>>) -> Inbound<T> {
         Inbound { pipe, rules, keep, meta: Meta::default(), over: false, items: PhantomData }
     }
 
@@ -82,20 +85,24 @@ impl<T: Take> Inbound<T> {
         Poll::Ready(match item {
             Some(item) => {
                 let read = self.decode(item);
-                if read.is_err() {
+                if let Err(status) = &read {
+                    self.keep.take().into_iter().for_each(|keep| keep.over(Err(status)));
                     self.close();
                 }
                 Some(read)
             }
             None => {
                 self.over = true;
-                self.keep = None;
-                match self.pipe.take_end() {
+                let end = self.pipe.take_end().map_err(|status| self.placed(status));
+                if let Some(keep) = self.keep.take() {
+                    keep.over(end.as_ref().map(drop));
+                }
+                match end {
                     Ok(meta) => {
                         self.meta = meta.unwrap_or_default();
                         None
                     }
-                    Err(status) => Some(Err(self.placed(status))),
+                    Err(status) => Some(Err(status)),
                 }
             }
         })

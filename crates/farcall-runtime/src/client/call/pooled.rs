@@ -4,7 +4,7 @@
 use super::{Raw, Stage, Timer, To, timer_at};
 use crate::{
     client::{
-        Handle,
+        Fail, Handle,
         many::Picked,
         pool::{Role, Taken},
         queue::Place,
@@ -109,6 +109,25 @@ impl<Req> Raw<Req> {
     fn go_on(&mut self, handle: Arc<Handle>) {
         let front = std::mem::replace(&mut self.client.handle, handle);
         self.front.get_or_insert(front);
+    }
+
+    /// Whether the address that was picked has gone down before the call was on its way: nothing
+    /// was sent, so another is picked.
+    pub(super) fn pick_again(&self) -> bool {
+        let several = self.front.as_ref().is_some_and(|f| matches!(f.role, Role::Many(_)));
+        let stays = matches!(self.client.defaults.fail, Fail::Try { .. }) && self.tries.is_some();
+        several
+            && !stays
+            && self.client.link().joins.health.as_ref().is_some_and(|health| !health.is_open())
+    }
+
+    /// The call is the client's again, not one address'.
+    pub(super) fn go_back(&mut self) {
+        if let Some(front) = self.front.take() {
+            self.client.handle = front;
+        }
+        self.take_what_is_left();
+        self.stage = Stage::Fresh;
     }
 
     fn line_up(
