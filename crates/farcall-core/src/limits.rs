@@ -148,14 +148,23 @@ pub struct Limits {
     /// Retries that a second brings; a new client has those of ten seconds. Default 10.
     pub retry_budget_per_second: u32,
     /// Time that nothing comes on a client's connection while calls wait, until a heartbeat is
-    /// sent, and a quarter more at most. Default 15 s. Without a call there are none; nor are there
-    /// where the protocol has none (net/rpc, JSON-RPC, HTTP/1.1): there TCP keep-alive finds out
-    /// about machines that are gone.
+    /// sent, and a quarter more at most. Default 1.5 s. Without a call there are none; nor are there
+    /// where the protocol has none (net/rpc, JSON-RPC, HTTP/1.1): there `hung_calls` tells.
     pub ping_every: Duration,
-    /// Time a server has to say anything after a heartbeat. Default 10 s. Then the connection is
+    /// Time a server has to say anything after a heartbeat. Default 3 s. Then the connection is
     /// closed, calls on it fail as perhaps sent, and the next one takes calls when the server has
     /// answered a heartbeat.
     pub ping_time: Duration,
+    /// Calls of a connection that run into their deadlines, one after the other and without a byte
+    /// from the server, until it is asked whether it lives: by a heartbeat, or by a call of a
+    /// method that nobody has. Over HTTP/1.1, calls of an address, which gets none then while the
+    /// client has another. Default 3. 0: it is not asked.
+    pub hung_calls: u32,
+    /// Time a server has to say anything then, `ping_time` at most; over HTTP/1.1, time that it has
+    /// said nothing. Default 1 s. Then the connection is closed, calls on it fail as perhaps sent,
+    /// and where the client has another address, the next one takes calls when the server has
+    /// answered something.
+    pub hung_time: Duration,
     /// Time between the moment a server is told to stop, when its page of health begins to say so,
     /// and the moment it stops to accept. Default none: who balances by health needs to see it
     /// twice or so.
@@ -216,8 +225,10 @@ impl Default for Limits {
             retry_budget: 1000,
             retry_budget_percent: 10,
             retry_budget_per_second: 10,
-            ping_every: Duration::from_secs(15),
-            ping_time: Duration::from_secs(10),
+            ping_every: Duration::from_millis(1500),
+            ping_time: Duration::from_secs(3),
+            hung_calls: 3,
+            hung_time: Duration::from_secs(1),
             drain_time: Duration::from_secs(30),
         }
     }
