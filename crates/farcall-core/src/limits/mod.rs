@@ -208,14 +208,24 @@ limits! {
         /// Retries that a second brings; a new client has those of ten seconds. Default 10.
         pub retry_budget_per_second: u32 = 10, Client;
         /// Time that nothing comes on a client's connection while calls wait, until a heartbeat is
-        /// sent, and a quarter more at most. Default 15 s. Without a call there are none; nor are
-        /// there where the protocol has none (net/rpc, JSON-RPC, HTTP/1.1): there TCP keep-alive
-        /// finds out about machines that are gone.
-        pub ping_every: Duration = Duration::from_secs(15), Client;
-        /// Time a server has to say anything after a heartbeat. Default 10 s. Then the connection
+        /// sent, and a quarter more at most. Default 1.5 s. Without a call there are none; nor are
+        /// there where the protocol has none (net/rpc, JSON-RPC, HTTP/1.1): there `hung_calls`
+        /// tells.
+        pub ping_every: Duration = Duration::from_millis(1500), Client;
+        /// Time a server has to say anything after a heartbeat. Default 3 s. Then the connection
         /// is closed, calls on it fail as perhaps sent, and the next one takes calls when the
         /// server has answered a heartbeat.
-        pub ping_time: Duration = Duration::from_secs(10), Client;
+        pub ping_time: Duration = Duration::from_secs(3), Client;
+        /// Calls of a connection that run into their deadlines, one after the other and without a
+        /// byte from the server, until it is asked whether it lives: by a heartbeat, or by a call
+        /// of a method that nobody has. Over HTTP/1.1, calls of an address, which gets none then
+        /// while the client has another. Default 3. 0: it is not asked.
+        pub hung_calls: u32 = 3, Client;
+        /// Time a server has to say anything then, `ping_time` at most; over HTTP/1.1, time that
+        /// it has said nothing. Default 1 s. Then the connection is closed, calls on it fail as
+        /// perhaps sent, and where the client has another address, the next one takes calls when
+        /// the server has answered something.
+        pub hung_time: Duration = Duration::from_secs(1), Client;
         /// Time between the moment a server is told to stop, when its page of health begins to say
         /// so, and the moment it stops to accept. Default 0 s: who balances by health needs to see
         /// it twice or so.

@@ -276,11 +276,10 @@ impl<Req: Put> Raw<Req> {
             };
             // Taking the result has freed the slot.
             self.stage = Stage::Over;
-            if let Role::Lent(_) = self.client.handle.role {
-                match &result {
-                    Err(status) if self.again(status) => continue,
-                    _ => self.client.handle.done(),
-                }
+            if let Role::Lent(_) = self.client.handle.role
+                && self.goes_on(&result)
+            {
+                continue;
             }
             let status = match result {
                 Ok(Reply { error: Some(error), .. }) => error,

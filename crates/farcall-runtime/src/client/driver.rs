@@ -20,6 +20,7 @@ use bytes::BytesMut;
 use farcall_core::Status;
 use farcall_wire::{Event, Fed, Out};
 use std::{
+    cell::Cell,
     collections::hash_map::RandomState,
     future::poll_fn,
     hash::{BuildHasher, Hasher},
@@ -66,6 +67,7 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
             let failure = match unless_closed(link, dialled).await {
                 Some(Ok(Ok(stream))) => {
                     let since = Instant::now();
+                    prove |= link.is_aside();
                     let ended = run(link, stream, prove).await;
                     if matches!(link.lock().phase, Phase::Closed) {
                         break;
@@ -226,6 +228,10 @@ async fn run(link: &Arc<Link>, stream: Stream, prove: bool) -> Ended {
     let status = poll_fn(|cx| connected.poll(cx)).await;
     let Connected { read, write, input, need, leaving, let_go, hung, unread, .. } = connected;
     let answered = connected.answered && !hung;
+    if prove && answered {
+        // Also where its only answer was the last it said.
+        link.heard();
+    }
     if let_go {
         let halves = Halves { read, write: Arc::clone(&write), input, need, opened };
         if let Some(leaver) = leave::let_go(link, halves) {
@@ -461,6 +467,7 @@ impl Connected<'_> {
         drop(guard);
         self.wakers.drain(..).for_each(Waker::wake);
         if std::mem::take(&mut self.pulse.proving) && fed.is_ok() {
+            self.link.heard();
             self.link.open();
         }
         Poll::Ready(fed.map(|need| self.need = need))
@@ -470,10 +477,12 @@ impl Connected<'_> {
     fn ring(&mut self, cx: &mut Context<'_>) {
         while self.alarm.poll(cx).is_ready() {
             let mut state = self.link.lock();
-            let written = state.written;
+            let (written, base) = (state.written, state.base);
+            let missed = Cell::new(0);
             let mut cancelled = Vec::new();
             let told = self.link.streaming.then_some(&mut cancelled);
             let next = state.slots.expire(Instant::now(), &mut self.wakers, told, |position| {
+                missed.set(missed.get() + u32::from(position >= base));
                 self.link.place(expired(State::sent(written, position)))
             });
             state.alarm = next;
@@ -485,6 +494,9 @@ impl Connected<'_> {
             self.wakers.drain(..).for_each(Waker::wake);
             if let Some(at) = next {
                 self.alarm.set(at);
+            }
+            if missed.get() > 0 {
+                self.pulse.missed(missed.get(), self.link);
             }
         }
     }

@@ -8,6 +8,7 @@
 
 use super::{
     Client, ClientBuilder, Handle,
+    aside::Silence,
     link::{Joins, Link, Rest},
     local::Local,
     over::Connector,
@@ -62,6 +63,8 @@ pub(crate) struct Health {
     open: AtomicUsize,
     /// It was asked to connect, and nothing has come of that yet.
     asked: AtomicBool,
+    /// How long it has answered nothing, where its connections cannot tell.
+    pub(super) silence: Silence,
     lobby: Arc<Lobby>,
 }
 
@@ -112,7 +115,7 @@ impl Health {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.open.load(Ordering::Acquire) > 0
+        self.open.load(Ordering::Acquire) > 0 && !self.silence.is_aside()
     }
 }
 
@@ -191,7 +194,8 @@ impl Many {
         let lobby = Arc::new(Lobby { state: Mutex::new(state) });
         let node = |(index, target)| {
             let (open, asked) = (AtomicUsize::new(0), AtomicBool::new(false));
-            let health = Arc::new(Health { index, open, asked, lobby: Arc::clone(&lobby) });
+            let (silence, lobby) = (Silence::default(), Arc::clone(&lobby));
+            let health = Arc::new(Health { index, open, asked, silence, lobby });
             Ok(Node { handle: Arc::new(handle(target, Arc::clone(&health))?), health })
         };
         let nodes = targets.into_iter().enumerate().map(node).collect::<Result<_, Status>>()?;
@@ -414,6 +418,10 @@ impl<C> ClientBuilder<C> {
 impl Pool {
     /// Asks for a connection that no call needs yet.
     fn nudge(pool: &Arc<Pool>) -> Result<(), Status> {
+        if pool.aside() {
+            // The address is not judged by what it answered on these.
+            pool.shed();
+        }
         match pool.spare() {
             Some(link) if link.rest() != Rest::Open => Link::nudge(&link),
             _ => Ok(()),

@@ -1,5 +1,6 @@
 //! The client: connect, call, share.
 
+mod aside;
 mod auth;
 mod budget;
 mod builder;

@@ -216,6 +216,26 @@ impl Pool {
         spare
     }
 
+    /// Whether the address was set aside.
+    pub(crate) fn aside(&self) -> bool {
+        self.model.is_aside()
+    }
+
+    /// Closes what is open and not lent.
+    pub(crate) fn shed(&self) {
+        let mut useless = Vec::new();
+        let mut state = self.lock();
+        let State { links, idle, .. } = &mut *state;
+        idle.retain(|(link, _)| {
+            let open = link.rest() == Rest::Open;
+            useless.extend(open.then(|| Arc::clone(link)));
+            !open
+        });
+        links.retain(|link| !useless.iter().any(|other| Arc::ptr_eq(link, other)));
+        drop(state);
+        useless.iter().for_each(|link| link.close());
+    }
+
     fn replace(self: &Arc<Pool>, link: &Arc<Link>) -> Option<Arc<Handle>> {
         let mut state = self.lock();
         state.forget(link);

@@ -1,5 +1,6 @@
 //! Several addresses: who is called, what is called again, and what never is.
 
+mod hung;
 mod kit;
 mod leaving;
 
@@ -228,101 +229,6 @@ async fn a_budget_ends_retries() -> Result<()> {
         attempts += some.write(id).await.expect_err("nobody is there").earlier().len() / 2;
     }
     assert_eq!(attempts, 20, "ten calls, ten retries");
-    Ok(())
-}
-
-/// Relays to a server until it is told to hang: then it takes connections and says nothing.
-async fn relay(to: String, hangs: Arc<AtomicBool>) -> String {
-    let listener = hole().await;
-    let at = listener.local_addr().expect("an address").to_string();
-    tokio::spawn(async move {
-        while let Ok((mut near, _)) = listener.accept().await {
-            let (to, hangs) = (to.clone(), hangs.clone());
-            tokio::spawn(async move {
-                let Ok(mut far) = tokio::net::TcpStream::connect(to).await else { return };
-                let hung = async {
-                    while !hangs.load(Ordering::Relaxed) {
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                };
-                tokio::select! {
-                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => return,
-                    () = hung => {}
-                }
-                while hangs.load(Ordering::Relaxed) {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
-            });
-        }
-    });
-    at
-}
-
-fn watchful() -> Limits {
-    Limits {
-        ping_every: Duration::from_millis(40),
-        ping_time: Duration::from_millis(400),
-        ..quick()
-    }
-}
-
-#[tokio::test]
-async fn a_server_that_hangs_is_left() -> Result<()> {
-    let runs = Runs::default();
-    let servers = three(&runs).await;
-    let hangs = Arc::new(AtomicBool::new(false));
-    let at = [
-        servers[0].address.clone(),
-        relay(servers[1].address.clone(), hangs.clone()).await,
-        servers[2].address.clone(),
-    ];
-    let client = builder("rpcx", &at).limits(watchful()).fail(OVER).build().await?;
-    until("all are open", async || shares(&client, 9).await.iter().all(|n| *n > 0)).await;
-    // Calls that take long are waited for as long as the server answers heartbeats.
-    assert!(client.sleep(1500).await.is_ok());
-    hangs.store(true, Ordering::Relaxed);
-    // Idempotent calls move on; all others fail as perhaps sent.
-    let (reads, writes): (Vec<_>, Vec<_>) =
-        (0..12).map(|id| (client.read(id).start(), client.write(100 + id).start())).unzip();
-    for read in reads {
-        read.await?;
-    }
-    for write in writes {
-        if let Err(status) = write.await {
-            assert_eq!((status.code(), status.sent()), (Code::Unavailable, Sent::Maybe));
-            assert!(status.text().contains("Limits::ping_time"), "{status}");
-        }
-    }
-    // It takes connections, and gets no calls: it would have to answer first.
-    for _ in 0..5 {
-        let [one, hung, three] = shares(&client, 30).await;
-        assert_eq!((hung, one + three), (0, 30));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    hangs.store(false, Ordering::Relaxed);
-    until("it is back", async || shares(&client, 30).await[1] > 0).await;
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_hole_is_found_by_heartbeats_and_never_without_calls() -> Result<()> {
-    let silent = hole().await;
-    let at = silent.local_addr().expect("an address").to_string();
-    let client = builder("rpcx", &[&at]).limits(watchful()).build().await?;
-    let (mut taken, _) = silent.accept().await.expect("a connection");
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let mut bytes = [0; 64];
-    assert!(taken.try_read(&mut bytes).is_err(), "nobody calls, nothing is sent");
-    let status = client.write(1).await.expect_err("nobody answers");
-    assert_eq!((status.code(), status.sent()), (Code::Unavailable, Sent::Maybe), "{status}");
-    // The next connection has to prove itself before anything is sent on it.
-    let status = client.write(2).await.expect_err("nobody answers");
-    assert_eq!((status.code(), status.sent()), (Code::Unavailable, Sent::No), "{status}");
-    let mut all = Vec::new();
-    tokio::io::AsyncReadExt::read_to_end(&mut taken, &mut all).await.expect("it was closed");
-    // Two frames: the call, and one heartbeat.
-    assert_eq!(all.iter().filter(|byte| **byte == 0x08).count().min(2), 2);
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use crate::{
     clock::after,
 };
 use farcall_core::{Code, Origin, Sent, Status};
+use farcall_wire::Reply;
 use std::{
     future::Future,
     pin::Pin,
@@ -163,11 +164,36 @@ impl<Req> Raw<Req> {
         self.client.defaults.idempotent || matches!(self.to, To::Static(info) if info.idempotent)
     }
 
+    /// How a call on a connection of its own went: whether it is made once more. Else the
+    /// connection is given back.
+    #[inline(never)]
+    pub(super) fn goes_on(&mut self, result: &Result<Reply, Status>) -> bool {
+        let link = self.client.link();
+        if let Some(health) = &link.joins.health {
+            let late = |status: &Status| status.code() == Code::DeadlineExceeded;
+            match result {
+                Ok(_) => health.silence.heard(),
+                Err(status) if late(status) => {
+                    let waited = self.client.defaults.timeout.unwrap_or_default();
+                    health.silence.missed(waited, &link.limits);
+                }
+                Err(_) => {}
+            }
+        }
+        if let Err(status) = result
+            && self.again(status)
+        {
+            return true;
+        }
+        self.client.handle.done();
+        false
+    }
+
     /// A call on a connection that others had used has failed: whether it is made once more, on a
     /// new one. A server may close a connection at the moment when it is used again, and then the
     /// call is as good as never made: if nothing of it was written, or where it may be repeated.
     #[cold]
-    pub(super) fn again(&mut self, status: &Status) -> bool {
+    fn again(&mut self, status: &Status) -> bool {
         let handle = Arc::clone(&self.client.handle);
         let Role::Lent(loan) = &handle.role else { return false };
         let safe = status.sent() == Sent::No || status.sent() == Sent::Maybe && self.idempotent();
