@@ -34,12 +34,18 @@ func runBenchClient(args []string) int {
 	conns := flags.Int("conns", 1, "connections")
 	callers := flags.Int("callers", 64, "callers, spread over the connections in turn")
 	calls := flags.Int("calls", 100000, "measured calls in total")
-	payload := flags.String("payload", "581", "tiny (Arith.Mul) or 581 (Echo.Echo)")
+	payload := flags.String("payload", "581", "tiny (Arith.Mul), 581 (Echo.Echo), 64k or 1m (Echo.Bytes)")
 	codecName := flags.String("codec", "pb", "pb or msgpack")
 	pid := flags.Int("pid", 0, "process whose CPU time is reported as the server's")
+	link.flags(flags)
 	_ = flags.Parse(args)
 
+	config, err := link.config(false)
+	if err != nil {
+		return fail(err)
+	}
 	option := client.DefaultOption
+	option.TLSConfig = config
 	switch *codecName {
 	case "pb":
 		option.SerializeType = protocol.ProtoBuffer
@@ -54,6 +60,12 @@ func runBenchClient(args []string) int {
 		newCall = tinyCall
 	case "581":
 		newCall = bigCall
+	case "64k":
+		option.SerializeType = protocol.SerializeNone
+		newCall = rawCall(64 * 1024)
+	case "1m":
+		option.SerializeType = protocol.SerializeNone
+		newCall = rawCall(1024 * 1024)
 	default:
 		return fail(fmt.Errorf("unknown payload %q", *payload))
 	}
@@ -110,6 +122,23 @@ func bigCall(c *client.Client) func() error {
 			return fmt.Errorf("the message came back changed")
 		}
 		return nil
+	}
+}
+
+// rawCall sends so many bytes as they are.
+func rawCall(length int) func(c *client.Client) func() error {
+	bytes := slices.Repeat([]byte{7}, length)
+	return func(c *client.Client) func() error {
+		return func() error {
+			var reply []byte
+			if err := c.Call(context.Background(), "Echo", "Bytes", bytes, &reply); err != nil {
+				return err
+			}
+			if len(reply) != length || reply[length-1] != 7 {
+				return fmt.Errorf("the bytes came back changed")
+			}
+			return nil
+		}
 	}
 }
 

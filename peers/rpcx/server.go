@@ -42,6 +42,7 @@ func runBenchServer(args []string) int {
 	untilStdin := flags.Bool("until-stdin-closes", false, "exit when stdin is closed")
 	asyncWrite := flags.Bool("async-write", false, "use rpcx's WithAsyncWrite")
 	gateway := flags.Bool("gateway", true, "keep rpcx's HTTP gateway and JSON-RPC on the port")
+	link.flags(flags)
 	_ = flags.Parse(args)
 
 	var options []server.OptionFn

@@ -1,7 +1,8 @@
 //! `calls`: a closed loop of typed calls through farcall's public client, as a user would write
 //! them. Flags and the line of JSON at the end are those of `rpcx-peer bench-client`.
 
-use farcall::Format;
+use bytes::Bytes;
+use farcall::{ClientBuilder, Format, ServiceClient};
 use farcall_cli::{
     message581::BenchmarkMessage,
     services::{Args, ArithClient, EchoClient},
@@ -26,6 +27,9 @@ async fn load(flags: &Flags) -> Fallible<Report> {
         other => return Err(format!("-codec {other}: protobuf, json or msgpack").into()),
     };
     let url = match flags.protocol.as_str() {
+        "rpcx" if let Some(ca) = &flags.ca => {
+            format!("rpcx+tls://{}?ca={}", flags.addr, ca.replace('/', "%2F"))
+        }
         "rpcx" => format!("rpcx://{}", flags.addr),
         "netrpc" => format!("netrpc://{}", flags.addr),
         "jsonrpc" => format!("jsonrpc://{}?version=1", flags.addr),
@@ -33,33 +37,66 @@ async fn load(flags: &Flags) -> Fallible<Report> {
     };
     match flags.payload {
         Payload::Tiny => {
-            let mut clients = Vec::new();
-            for _ in 0..flags.conns {
-                let builder = ArithClient::builder(&url);
-                let builder =
-                    if flags.protocol == "rpcx" { builder.format(format) } else { builder };
-                clients.push(builder.build().await?);
-            }
+            let format = (flags.protocol == "rpcx").then_some(format);
+            let clients = connect(flags, || ArithClient::builder(&url), format).await?;
             match flags.protocol.as_str() {
                 "rpcx" => closed_loop(flags, share(flags, &clients, Tiny)).await,
                 _ => closed_loop(flags, share(flags, &clients, Multiply)).await,
             }
         }
-        Payload::Big if flags.protocol != "rpcx" => Err("-payload 581 goes over rpcx only".into()),
+        Payload::Big | Payload::Raw(_) if flags.protocol != "rpcx" => {
+            Err("only -payload tiny goes over other protocols than rpcx".into())
+        }
         Payload::Big => {
-            let mut clients = Vec::new();
-            for _ in 0..flags.conns {
-                clients.push(EchoClient::builder(&url).format(format).build().await?);
-            }
+            let clients = connect(flags, || EchoClient::builder(&url), Some(format)).await?;
             let big = |echo| Big { echo, message: BenchmarkMessage::sample() };
             closed_loop(flags, share(flags, &clients, big)).await
         }
+        Payload::Raw(length) => {
+            let clients = connect(flags, || EchoClient::builder(&url), Some(Format::Raw)).await?;
+            let bytes = Bytes::from(vec![7; length]);
+            let raw = |echo| Raw { echo, bytes: bytes.clone() };
+            closed_loop(flags, share(flags, &clients, raw)).await
+        }
     }
+}
+
+/// A client for each connection; per core, each connects on the core that its callers are on.
+async fn connect<C: ServiceClient>(
+    flags: &Flags,
+    builder: impl Fn() -> ClientBuilder<C>,
+    format: Option<Format>,
+) -> Fallible<Vec<C>> {
+    let builder = || match format {
+        Some(format) => builder().format(format),
+        None => builder(),
+    };
+    let mut clients = Vec::new();
+    for _ in 0..flags.conns {
+        clients.push(match flags.per_core {
+            true => builder().per_core().lazy()?,
+            false => builder().build().await?,
+        });
+    }
+    Ok(clients)
 }
 
 /// One caller after the other, each on the next connection.
 fn share<C: Clone, T>(flags: &Flags, clients: &[C], caller: impl Fn(C) -> T) -> Vec<T> {
     clients.iter().cycle().take(flags.callers).cloned().map(caller).collect()
+}
+
+struct Raw {
+    echo: EchoClient,
+    bytes: Bytes,
+}
+
+impl Caller for Raw {
+    async fn call(&mut self) -> Fallible<()> {
+        let reply = self.echo.bytes(self.bytes.clone()).await?;
+        let same = reply.len() == self.bytes.len() && reply.last() == self.bytes.last();
+        if same { Ok(()) } else { Err("the bytes came back changed".into()) }
+    }
 }
 
 struct Tiny(ArithClient);

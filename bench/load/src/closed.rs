@@ -2,7 +2,10 @@
 
 use crate::{Fallible, Flags, Meter, Report};
 use std::{future::Future, sync::Arc, time::Instant};
-use tokio::sync::Barrier;
+use tokio::{
+    runtime::{Builder, Handle},
+    sync::Barrier,
+};
 
 /// One caller's next call.
 pub trait Caller: Send + 'static {
@@ -19,11 +22,17 @@ pub async fn closed_loop<C: Caller>(flags: &Flags, callers: Vec<C>) -> Fallible<
         plain: flags.plain,
     });
     let (each, rest) = (flags.calls / callers.len(), flags.calls % callers.len());
+    let cores = match flags.per_core {
+        true => (0..flags.cores()).map(|_| core()).collect::<Fallible<_>>()?,
+        false => vec![Handle::current()],
+    };
     let tasks: Vec<_> = callers
         .into_iter()
         .enumerate()
         .map(|(i, caller)| {
-            tokio::spawn(run(caller, each + usize::from(i < rest), Arc::clone(&gate)))
+            let calls = each + usize::from(i < rest);
+            // Who shares a connection shares a core.
+            cores[i % flags.conns % cores.len()].spawn(run(caller, calls, Arc::clone(&gate)))
         })
         .collect();
 
@@ -42,6 +51,14 @@ pub async fn closed_loop<C: Caller>(flags: &Flags, callers: Vec<C>) -> Fallible<
     }
     report.latencies(latencies);
     Ok(report)
+}
+
+/// A runtime on a thread of its own, for as long as the program runs.
+fn core() -> Fallible<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+    Ok(handle)
 }
 
 /// Where callers wait for each other: before the clocks are read, and until they have been.

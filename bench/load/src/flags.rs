@@ -9,6 +9,8 @@ pub enum Payload {
     Tiny,
     /// `Echo.Echo` with the message of rpcx's benchmarks, 581 bytes of protobuf.
     Big,
+    /// `Echo.Bytes` with so many bytes as they are.
+    Raw(usize),
 }
 
 impl Payload {
@@ -17,6 +19,7 @@ impl Payload {
         match self {
             Payload::Tiny => 4,
             Payload::Big => 581,
+            Payload::Raw(bytes) => bytes,
         }
     }
 }
@@ -40,8 +43,12 @@ pub struct Flags {
     pub codec: String,
     /// Threads of the runtime; tokio's default if not given.
     pub workers: Option<usize>,
+    /// A runtime of one thread for each core, but for no more than there are connections.
+    pub per_core: bool,
     /// The process whose CPU time is the server's.
     pub pid: Option<i32>,
+    /// Speak TLS, and trust this authority (PEM).
+    pub ca: Option<String>,
     /// No warm-up and no latencies, so that every call counts and nothing but calls is counted.
     pub plain: bool,
 }
@@ -58,7 +65,9 @@ impl Flags {
             protocol: "rpcx".to_owned(),
             codec: "protobuf".to_owned(),
             workers: None,
+            per_core: false,
             pid: None,
+            ca: None,
             plain: false,
         };
         let mut args = args.into_iter();
@@ -66,6 +75,10 @@ impl Flags {
             let name = arg.trim_start_matches('-');
             if name == "plain" {
                 flags.plain = true;
+                continue;
+            }
+            if name == "per-core" {
+                flags.per_core = true;
                 continue;
             }
             let value = args.next().ok_or_else(|| format!("{arg} wants a value"))?;
@@ -77,6 +90,7 @@ impl Flags {
                 "workers" => flags.workers = Some(number()?),
                 "pid" => flags.pid = Some(i32::try_from(number()?)?),
                 "protocol" => flags.protocol = value,
+                "ca" => flags.ca = Some(value),
                 "codec" => flags.codec = value,
                 "addr" => flags.addr = value,
                 "payload" => flags.payload = payload(&value)?,
@@ -88,12 +102,19 @@ impl Flags {
         }
         Ok(flags)
     }
+
+    /// Threads with a runtime of their own.
+    pub fn cores(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from).min(self.conns)
+    }
 }
 
 fn payload(value: &str) -> Fallible<Payload> {
     match value {
         "tiny" => Ok(Payload::Tiny),
         "581" => Ok(Payload::Big),
-        _ => Err(format!("-payload {value}: tiny or 581").into()),
+        "64k" => Ok(Payload::Raw(64 * 1024)),
+        "1m" => Ok(Payload::Raw(1024 * 1024)),
+        _ => Err(format!("-payload {value}: tiny, 581, 64k or 1m").into()),
     }
 }

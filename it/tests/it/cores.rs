@@ -1,13 +1,19 @@
 //! A server with threads of its own: connections are dealt out and stay, and nothing is lost when
 //! it ends.
 
-use farcall::{Client, Limits, Result, Server, Status};
+use farcall::{Client, Limits, Moments, Peer, Plugin, Result, Server, Status, Verdict};
 use std::{
     collections::HashSet,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    runtime::Builder,
+    time::{sleep, timeout},
+};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -73,11 +79,9 @@ async fn a_connection_stays_on_the_core_that_it_was_dealt_to() {
         }
     }
     assert_eq!(seen.len(), 2, "both were dealt connections: {seen:?}");
-    let memory = Client::connect("rpcx+mem://cores-stay").await;
-    if let Ok(client) = memory {
-        let said = ask(&client, 1).await.expect("an answer");
-        assert!(said.starts_with("farcall-core-"), "{said}");
-    }
+    let memory = Client::connect("rpcx+mem://cores-stay").await.expect("it connects");
+    let said = ask(&memory, 1).await.expect("an answer");
+    assert!(said.starts_with("farcall-core-"), "{said}");
     stop.shutdown();
     running.await.expect("no panic").expect("it drains");
     freed(&weak).await;
@@ -148,4 +152,57 @@ async fn unix_sockets_are_dealt_out_too() {
     running.await.expect("no panic").expect("it drains");
     freed(&weak).await;
     let _ = std::fs::remove_dir_all(folder);
+}
+
+/// How many connections came.
+#[derive(Clone, Default)]
+struct Count(Arc<AtomicUsize>);
+
+impl Plugin for Count {
+    fn moments(&self) -> Moments {
+        Moments::CONNECT
+    }
+    fn on_connect(&self, _: &Peer) -> Verdict {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Verdict::Go
+    }
+}
+
+#[test]
+fn a_client_keeps_the_connections_of_each_runtime_apart() {
+    let runtime = || Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (serving, count) = (runtime(), Count::default());
+    let bound = serving.block_on(server().0.plug(count.clone()).listen("tcp://127.0.0.1:0"));
+    let bound = bound.expect("it listens");
+    let url = bound.addresses()[0].replace("tcp://", "rpcx://");
+    let stop = bound.shutdown_handle();
+    let client = Client::builder(url).per_core().connections(2).lazy().expect("a client");
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| serving.block_on(bound.run()));
+        let callers: Vec<_> = (0..3)
+            .map(|_| {
+                let client = client.clone();
+                scope.spawn(move || {
+                    runtime().block_on(async {
+                        for _ in 0..6 {
+                            ask(&client, 0).await.expect("an answer");
+                        }
+                        client.ready().await.expect("it is open");
+                    });
+                })
+            })
+            .collect();
+        callers.into_iter().for_each(|caller| caller.join().expect("no panic"));
+        assert_eq!(count.0.load(Ordering::Relaxed), 6, "two for each of three runtimes");
+        // Another takes what there is, until it is closed.
+        let alone = runtime();
+        alone.block_on(async {
+            ask(&client, 0).await.expect("an answer");
+            client.close().await.expect("it closes");
+            let status = ask(&client, 0).await.expect_err("it is closed");
+            assert_eq!(status.sent(), farcall::Sent::No, "{status}");
+        });
+        stop.shutdown();
+        running.join().expect("no panic").expect("it drains");
+    });
 }

@@ -15,17 +15,29 @@ pub(super) struct Section {
     conns: usize,
     callers: usize,
     payload: &'static str,
-    /// The first is the base of all ratios, the second is held against it.
+    tls: bool,
+    /// The first is the base of all ratios.
     participants: Vec<Participant>,
-    /// Load that is no part of what is compared: only servers are.
-    servers_only: bool,
-    pub(super) goal: Option<Goal>,
+    pub(super) goals: Vec<Goal>,
 }
 
-/// How much of the base's CPU time ours may cost.
+/// How much of another's CPU time one participant may cost.
 pub(super) struct Goal {
-    pub(super) what: &'static str,
-    pub(super) most: f64,
+    who: &'static str,
+    of: &'static str,
+    side: Side,
+    most: f64,
+}
+
+/// What is wanted, what it came to, and the most it may be.
+type Judged = (String, f64, f64);
+
+/// Whose CPU time is compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Both,
+    Client,
+    Server,
 }
 
 /// Name, client, server.
@@ -36,6 +48,8 @@ type Participant = (&'static str, End, End);
 enum End {
     /// Ours, over this protocol.
     Farcall(&'static str),
+    /// The same; a client with a runtime of one thread for each core.
+    Cores(&'static str),
     Rpcx,
     /// Go's net/rpc with this codec.
     NetRpc(&'static str),
@@ -50,39 +64,58 @@ pub(super) fn sections() -> Vec<Section> {
     let mut sections = Vec::new();
     for (conns, callers) in [(1, 1), (1, 64), (8, 64)] {
         for payload in ["tiny", "581"] {
-            let wanted = (conns, callers, payload) == (1, 64, "tiny");
             sections.push(Section {
                 title: title("rpcx", conns, callers, payload),
                 conns,
                 callers,
                 payload,
+                tls: false,
                 participants: rpcx(),
-                servers_only: false,
-                goal: wanted.then_some(Goal {
-                    what: "CPU per call over rpcx at 1×64, tiny, as a part of rpcx-go's",
-                    most: 1.0 / 6.0,
-                }),
+                goals: rpcx_goals(conns, callers, payload),
             });
         }
     }
-    for (name, codec, protocol, what) in [
-        ("net/rpc", "gob", "netrpc", "CPU per call over net/rpc at 1×64, as a part of Go's"),
-        ("JSON-RPC 1.0", "json", "jsonrpc", "CPU per call over JSON-RPC 1.0 at 1×64, the same"),
-    ] {
+    let ahead = || vec![goal("farcall", "rpcx-go", Side::Both, 1.0)];
+    for (payload, callers) in [("64k", 8), ("1m", 4)] {
+        sections.push(Section {
+            title: title("rpcx", 1, callers, payload),
+            conns: 1,
+            callers,
+            payload,
+            tls: false,
+            participants: pairs(),
+            goals: ahead(),
+        });
+    }
+    for payload in ["tiny", "581", "64k"] {
+        sections.push(Section {
+            title: title("rpcx over TLS 1.3", 1, 64, payload),
+            conns: 1,
+            callers: 64,
+            payload,
+            tls: true,
+            participants: pairs(),
+            goals: ahead(),
+        });
+    }
+    for (name, codec, protocol) in
+        [("net/rpc", "gob", "netrpc"), ("JSON-RPC 1.0", "json", "jsonrpc")]
+    {
         let (go, ours) = (End::NetRpc(codec), End::Farcall(protocol));
         sections.push(Section {
             title: title(name, 1, 64, "tiny"),
             conns: 1,
             callers: 64,
             payload: "tiny",
+            tls: false,
             participants: vec![
                 ("net/rpc of Go", go, go),
                 ("farcall", ours, ours),
+                ("farcall, per core", End::Cores(protocol), ours),
                 ("farcall → Go", ours, go),
                 ("Go → farcall", go, ours),
             ],
-            servers_only: false,
-            goal: Some(Goal { what, most: 0.25 }),
+            goals: vec![goal("farcall", "net/rpc of Go", Side::Both, 0.25)],
         });
     }
     sections.push(Section {
@@ -90,32 +123,74 @@ pub(super) fn sections() -> Vec<Section> {
         conns: 64,
         callers: 64,
         payload: "tiny",
+        tls: false,
         participants: vec![
             ("raw → hyper", End::Hyper, End::Hyper),
             ("raw → farcall", End::Hyper, End::Farcall("http")),
         ],
-        servers_only: true,
-        goal: None,
+        goals: vec![goal("raw → farcall", "raw → hyper", Side::Server, 1.0 / 1.5)],
     });
     sections
+}
+
+fn pairs() -> Vec<Participant> {
+    let (go, ours) = (End::Rpcx, End::Farcall("rpcx"));
+    vec![
+        ("rpcx-go", go, go),
+        ("farcall", ours, ours),
+        ("farcall, per core", End::Cores("rpcx"), ours),
+    ]
 }
 
 fn rpcx() -> Vec<Participant> {
     let (go, ours) = (End::Rpcx, End::Farcall("rpcx"));
     let limit = |name, end| (name, End::Limit(end), End::Limit(end));
-    vec![
-        ("rpcx-go", go, go),
-        ("farcall", ours, ours),
+    let mut all = pairs();
+    all.extend([
         ("farcall → rpcx-go", ours, go),
+        ("farcall, per core → rpcx-go", End::Cores("rpcx"), go),
         ("rpcx-go → farcall", go, ours),
         limit("bare ping-pong", "ping-pong"),
-        limit("bare echo in batches", "echo"),
-    ]
+        limit(ECHO, "echo"),
+    ]);
+    all
+}
+
+const ECHO: &str = "bare echo in batches";
+
+fn goal(who: &'static str, of: &'static str, side: Side, most: f64) -> Goal {
+    Goal { who, of, side, most }
+}
+
+/// What is wanted over rpcx.
+fn rpcx_goals(conns: usize, callers: usize, payload: &str) -> Vec<Goal> {
+    let times = match (conns, callers, payload) {
+        (1, 64, "tiny") => 10.0,
+        (8, 64, "tiny") => 8.0,
+        (1, 64, _) => 7.0,
+        (8, 64, _) => 5.0,
+        _ => return Vec::new(),
+    };
+    let (cores, go) = ("farcall, per core", "rpcx-go");
+    let mut goals = Vec::from(["farcall", cores].map(|who| goal(who, go, Side::Both, 1.0 / times)));
+    if payload == "tiny" {
+        goals.push(goal("rpcx-go → farcall", go, Side::Server, 0.25));
+        goals.push(goal("farcall → rpcx-go", go, Side::Client, 1.0 / 1.8));
+    } else if conns == 1 {
+        goals.push(goal("farcall", ECHO, Side::Both, 7.0));
+        goals.push(goal(cores, ECHO, Side::Both, 4.0));
+    }
+    goals
 }
 
 fn title(protocol: &str, conns: usize, callers: usize, payload: &str) -> String {
     let plural = |n: usize| if n == 1 { "" } else { "s" };
-    let message = if payload == "tiny" { "tiny message" } else { "581-byte message" };
+    let message = match payload {
+        "tiny" => "tiny message",
+        "581" => "581-byte message",
+        "64k" => "64 KiB as they are",
+        _ => "1 MiB as it is",
+    };
     format!(
         "{protocol}: {conns} connection{}, {callers} caller{}, {message}",
         plural(conns),
@@ -124,10 +199,12 @@ fn title(protocol: &str, conns: usize, callers: usize, payload: &str) -> String 
 }
 
 impl End {
-    fn server(self, programs: &Programs) -> Command {
+    fn server(self, programs: &Programs, tls: bool) -> Command {
         let any = ["-addr", "127.0.0.1:0"];
-        match self {
-            End::Farcall(_) => with(&programs.farcall, &["serve", "--listen", "tcp://127.0.0.1:0"]),
+        let mut command = match self {
+            End::Farcall(_) | End::Cores(_) => {
+                with(&programs.farcall, &["serve", "--listen", "tcp://127.0.0.1:0"])
+            }
             End::Rpcx => with(&programs.rpcx, &[&["bench-server"], &any[..]].concat()),
             End::NetRpc(codec) => {
                 with(&programs.netrpc, &[&["bench-server", "-codec", codec], &any[..]].concat())
@@ -136,15 +213,23 @@ impl End {
             End::Limit(name) => {
                 with(&programs.limits, &[&[&*format!("{name}-server")], &any[..]].concat())
             }
+        };
+        if tls {
+            let dashes = if let End::Rpcx = self { "-" } else { "--" };
+            for (flag, file) in [("tls-cert", "cert.pem"), ("tls-key", "key.pem")] {
+                command.arg(format!("{dashes}{flag}")).arg(programs.certs.join(file));
+            }
         }
+        command
     }
 
-    fn client(self, programs: &Programs, payload: &str) -> Command {
+    fn client(self, programs: &Programs, payload: &str, tls: bool) -> Command {
         let what = ["-payload", payload];
-        match self {
-            End::Farcall(protocol) => {
+        let mut command = match self {
+            End::Farcall(protocol) | End::Cores(protocol) => {
                 let flags = ["-codec", "protobuf", "-protocol", protocol];
-                with(&programs.calls, &[&flags, &what[..]].concat())
+                let cores = if let End::Cores(_) = self { &["-per-core"][..] } else { &[] };
+                with(&programs.calls, &[&flags, &what[..], cores].concat())
             }
             End::Rpcx => {
                 with(&programs.rpcx, &[&["bench-client", "-codec", "pb"], &what[..]].concat())
@@ -154,7 +239,11 @@ impl End {
             End::Limit(name) => {
                 with(&programs.limits, &[&[&*format!("{name}-client")], &what[..]].concat())
             }
+        };
+        if tls {
+            command.arg("-ca").arg(programs.certs.join("ca.pem"));
         }
+        command
     }
 }
 
@@ -189,6 +278,14 @@ impl Figures {
         self.client_us + self.server_us
     }
 
+    fn side_us(self, side: Side) -> f64 {
+        match side {
+            Side::Both => self.cpu_us(),
+            Side::Client => self.client_us,
+            Side::Server => self.server_us,
+        }
+    }
+
     fn median(runs: &[Figures]) -> Figures {
         let of = |figure: fn(&Figures) -> f64| median(runs.iter().map(figure).collect());
         Figures {
@@ -211,13 +308,19 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 impl Section {
-    /// Runs everyone; the section of the report, and our CPU time as a part of the base's.
-    pub(super) fn measure(&self, programs: &Programs, options: &Options) -> Done<(String, f64)> {
+    /// Runs everyone; the section of the report, and for each goal what is wanted, what it came to,
+    /// and the most it may be.
+    pub(super) fn measure(
+        &self,
+        programs: &Programs,
+        options: &Options,
+    ) -> Done<(String, Vec<Judged>)> {
         let load = OtherLoad::start()?;
         let count = self.participants.len();
         let mut calls = Vec::new();
         for at in 0..count {
-            let figures = self.once(programs, at, (self.callers * 50).max(2_000))?;
+            let first = if self.payload == "1m" { 400 } else { (self.callers * 50).max(2_000) };
+            let figures = self.once(programs, at, first)?;
             let wanted = (figures.calls_per_second * options.seconds) as usize;
             calls.push(wanted.max(self.callers * 30));
         }
@@ -230,20 +333,29 @@ impl Section {
         }
         let medians: Vec<Figures> = runs.iter().map(|runs| Figures::median(runs)).collect();
         let other_cores = load.cores()?;
-        let ratio = self.cpu_us(medians[1]) / self.cpu_us(medians[0]);
-        Ok((self.text(&medians, other_cores), ratio))
+        let judged = self.goals.iter().map(|goal| self.judge(goal, &medians)).collect();
+        Ok((self.text(&medians, other_cores), judged))
     }
 
-    /// The CPU time that is compared.
-    fn cpu_us(&self, figures: Figures) -> f64 {
-        if self.servers_only { figures.server_us } else { figures.cpu_us() }
+    fn judge(&self, goal: &Goal, medians: &[Figures]) -> Judged {
+        let Goal { who, of, side, most } = *goal;
+        let us = |name: &str| {
+            let at = self.participants.iter().position(|(other, ..)| *other == name);
+            at.map_or(f64::NAN, |at| medians[at].side_us(side))
+        };
+        let whose = match side {
+            Side::Both => "CPU",
+            Side::Client => "client's CPU",
+            Side::Server => "server's CPU",
+        };
+        (format!("{}: {whose} of {who} as a part of {of}'s", self.title), us(who) / us(of), most)
     }
 
     /// One server, one client.
     fn once(&self, programs: &Programs, at: usize, calls: usize) -> Done<Figures> {
         let (name, client, server) = self.participants[at];
-        let server = Server::start(server.server(programs))?;
-        let mut client = client.client(programs, self.payload);
+        let server = Server::start(server.server(programs, self.tls))?;
+        let mut client = client.client(programs, self.payload, self.tls);
         client.args(["-addr", &server.addr]);
         let numbers = [
             ("-conns", self.conns),
@@ -260,7 +372,12 @@ impl Section {
     }
 
     fn text(&self, medians: &[Figures], other_cores: f64) -> String {
-        let compared = if self.servers_only { "× server" } else { "×" };
+        let servers_only = self.goals.iter().any(|goal| goal.side != Side::Both)
+            && self.goals.iter().all(|goal| goal.side == Side::Server);
+        let (compared, side) = match servers_only {
+            true => ("× server", Side::Server),
+            false => ("×", Side::Both),
+        };
         let headings = [
             "client → server",
             "calls/s",
@@ -284,7 +401,7 @@ impl Section {
                 format!("{:.2}", figures.client_us),
                 format!("{:.2}", figures.server_us),
                 format!("{:.2}", figures.cpu_us()),
-                format!("{:.3}", self.cpu_us(*figures) / self.cpu_us(base)),
+                format!("{:.3}", figures.side_us(side) / base.side_us(side)),
             ]);
         }
         format!(
@@ -310,6 +427,10 @@ mod tests {
         for section in sections() {
             assert!(section.participants.len() >= 2, "{}", section.title);
             assert!(section.participants[1].0.contains("farcall"), "{}", section.title);
+            for goal in &section.goals {
+                let is = |name| section.participants.iter().any(|(other, ..)| *other == name);
+                assert!(is(goal.who) && is(goal.of), "{}: {}", section.title, goal.who);
+            }
         }
     }
 }

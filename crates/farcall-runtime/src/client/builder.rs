@@ -21,6 +21,7 @@ pub struct ClientBuilder<C> {
     pub(super) compress: Compress,
     pub(super) token: Option<String>,
     pub(super) connections: Option<usize>,
+    pub(super) local: bool,
     pub(crate) known: Asked,
     pub(super) addresses: Option<Vec<String>>,
     pub(super) select: Select,
@@ -40,6 +41,7 @@ impl<C: ServiceClient> ClientBuilder<C> {
             compress: Compress::None,
             token: None,
             connections: None,
+            local: false,
             known: Asked::default(),
             addresses: None,
             select: Select::default(),
@@ -112,7 +114,8 @@ impl<C: ServiceClient> ClientBuilder<C> {
     pub fn over(mut self, protocol: &'static dyn Protocol, io: impl Over) -> Result<C, Status> {
         let joins = Joins::new(&self.limits, std::mem::take(&mut self.hooks));
         let (target, connector) = (Target::given(protocol), Connector::over(io));
-        let handle = Client::handle_of(target, &self.limits, connector, self.connections, joins);
+        let handle =
+            Client::handle_of(target, &self.limits, connector, (self.connections, false), joins);
         self.finish(handle).map(C::from_client)
     }
 

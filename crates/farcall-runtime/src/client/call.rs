@@ -2,7 +2,7 @@
 
 mod check;
 mod pooled;
-mod runtime;
+pub(super) mod runtime;
 mod started;
 mod traced;
 
@@ -323,9 +323,7 @@ impl<Req: Put> Raw<Req> {
         if self.client.defaults.minds && self.minds() {
             return Ok(Stood::Hooked);
         }
-        if let Role::Front(_) | Role::Spread(_) | Role::Many(_) = self.client.handle.role
-            && !self.board(cx)?
-        {
+        if !matches!(self.client.handle.role, Role::Alone | Role::Lent(_)) && !self.board(cx)? {
             return Ok(Stood::InLine);
         }
         let queued = match &mut self.stage {

@@ -432,6 +432,9 @@ impl Connected<'_> {
                 }
             }
         };
+        // Answers that came together bring their callers back together: the first of them, who
+        // finds nothing on its way, leaves the writing to the driver.
+        state.crowd = self.events.len() > 1;
         for event in self.events.drain(..) {
             match event {
                 Event::Reply(reply) if !state.slots.has_streams() => {

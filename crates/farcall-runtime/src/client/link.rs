@@ -216,6 +216,7 @@ impl Link {
         request.head.seq = number;
         let idle = !state.driver_writes
             && !state.flush_due
+            && !state.crowd
             && state.out.is_empty()
             && state.slots.waiting() == 0;
         let before = state.out.len();

@@ -9,8 +9,9 @@
 use super::{
     Client, ClientBuilder, Handle,
     link::{Joins, Link, Rest},
+    local::Local,
     over::Connector,
-    pool::{Pool, Role},
+    pool::{Pool, Role, Spread},
     queue::{Place, Queue},
     state::closed,
 };
@@ -131,6 +132,7 @@ impl Handle {
             Role::Alone | Role::Lent(_) => Link::nudge(&self.link),
             Role::Spread(spread) => spread.handles().iter().try_for_each(|h| h.nudge()),
             Role::Front(pool) => Pool::nudge(pool),
+            Role::Local(local) => local.here()?.nudge(),
             Role::Many(_) => Ok(()),
         }
     }
@@ -338,21 +340,37 @@ impl Client {
         target: Target,
         limits: &Limits,
         connector: Connector,
-        connections: Option<usize>,
+        (connections, local): (Option<usize>, bool),
         joins: Joins,
     ) -> Handle {
-        let another = || Link::new(target.clone(), limits, connector.clone(), joins.clone());
+        let another = {
+            let (limits, connector) = (limits.clone(), connector.clone());
+            move || Link::new(target.clone(), &limits, connector.clone(), joins.clone())
+        };
         let link = Arc::new(another());
         let role = if link.ordered {
             let most = connections.unwrap_or(link.limits.connections_per_client);
             let most = if connector.many() { most } else { 1 };
             Role::Front(Arc::new(Pool::new(Arc::clone(&link), connector, most)))
-        } else if let Some(count @ 2..) = connections {
-            Role::Spread(super::pool::Spread::new(count, another))
+        } else if local {
+            let most = limits.connections_per_client;
+            Role::Local(Local::new(most, move || {
+                let link = Arc::new(another());
+                let role = Client::role_of(connections, &another);
+                Handle { link, role, budget: None }
+            }))
         } else {
-            Role::Alone
+            Client::role_of(connections, another)
         };
         Handle { link, role, budget: None }
+    }
+
+    /// One connection, or several that take turns.
+    fn role_of(connections: Option<usize>, another: impl Fn() -> Link) -> Role {
+        match connections {
+            Some(count @ 2..) => Role::Spread(Spread::new(count, another)),
+            _ => Role::Alone,
+        }
     }
 }
 
@@ -360,7 +378,7 @@ impl<C> ClientBuilder<C> {
     /// What leads to the target: a connection, or several, or several addresses.
     pub(super) fn handle(&mut self, target: Target) -> Result<Handle, Status> {
         let joins = Joins::new(&self.limits, std::mem::take(&mut self.hooks));
-        let ClientBuilder { limits, connections, transport, .. } = self;
+        let ClientBuilder { limits, connections, local, transport, .. } = self;
         let connector = |target: &Target| {
             let dialer = Dialer::new(target.address.clone(), transport.clone())?;
             Ok::<_, Status>(Connector::to(target, dialer))
@@ -368,7 +386,7 @@ impl<C> ClientBuilder<C> {
         let one = |target: Target, health| {
             let connector = connector(&target)?;
             let joins = Joins { health, ..joins.clone() };
-            Ok(Client::handle_of(target, limits, connector, *connections, joins))
+            Ok(Client::handle_of(target, limits, connector, (*connections, *local), joins))
         };
         let [first, _, ..] = &target.each()[..] else { return one(target, None) };
         let connector = connector(first)?;

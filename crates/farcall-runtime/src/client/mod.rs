@@ -9,6 +9,7 @@ mod fail;
 mod hooked;
 mod leave;
 mod link;
+mod local;
 mod many;
 mod over;
 mod plugin;
@@ -39,7 +40,7 @@ use farcall_wire::{Protocol, sniff};
 use link::{Joins, Link};
 use over::Connector;
 use plugin::Hooks;
-use pool::{Pool, Role, Taken};
+use pool::{Pool, Role, Spread, Taken};
 use queue::Place;
 use state::Queued;
 use std::{fmt, future::poll_fn, sync::Arc, task::Poll, time::Duration};
@@ -87,6 +88,7 @@ impl Handle {
             Role::Spread(spread) => spread.handles().iter().map(|h| Arc::clone(&h.link)).collect(),
             Role::Front(pool) => pool.close(),
             Role::Many(many) => many.close(),
+            Role::Local(local) => local.close(),
         }
     }
 }
@@ -101,7 +103,7 @@ impl Drop for Handle {
             Role::Front(pool) => drop(pool.close()),
             Role::Lent(loan) => loan.give_back(&self.link),
             // Those have handles of their own.
-            Role::Spread(_) | Role::Many(_) => {}
+            Role::Spread(_) | Role::Many(_) | Role::Local(_) => {}
         }
     }
 }
@@ -221,7 +223,7 @@ impl Client {
     fn over_by(protocol: &'static dyn Protocol, io: impl Over) -> Client {
         let (target, limits) = (Target::given(protocol), Limits::default());
         let joins = Joins::new(&limits, Hooks::default());
-        let handle = Client::handle_of(target, &limits, Connector::over(io), None, joins);
+        let handle = Client::handle_of(target, &limits, Connector::over(io), (None, false), joins);
         Client::new(handle)
     }
 
@@ -298,13 +300,22 @@ impl Client {
             Role::Alone | Role::Lent(_) => Client::open(&self.handle).await,
             Role::Many(many) => many.ready().await.map_err(|status| self.link().place(status)),
             Role::Front(pool) => Client::open(&*InLine::wait(pool).await?).await,
-            Role::Spread(spread) => {
-                for handle in spread.handles() {
-                    Client::open(handle).await?;
+            Role::Spread(spread) => Client::open_all(spread).await,
+            Role::Local(local) => {
+                let here = local.here()?;
+                match &here.role {
+                    Role::Spread(spread) => Client::open_all(spread).await,
+                    _ => Client::open(&here).await,
                 }
-                Ok(())
             }
         }
+    }
+
+    async fn open_all(spread: &Spread) -> Result<(), Status> {
+        for handle in spread.handles() {
+            Client::open(handle).await?;
+        }
+        Ok(())
     }
 
     async fn open(handle: &Handle) -> Result<(), Status> {

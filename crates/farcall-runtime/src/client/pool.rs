@@ -11,6 +11,7 @@
 use super::{
     Handle,
     link::{Link, Rest},
+    local::Local,
     many::Many,
     over::Connector,
     queue::{Place, Queue},
@@ -35,6 +36,8 @@ pub(crate) enum Role {
     Front(Arc<Pool>),
     /// Calls take the next of these.
     Spread(Spread),
+    /// Calls take those of the runtime that they are made on.
+    Local(Local),
     /// Calls pick one of several addresses.
     Many(Many),
     /// It has borrowed its link for one call.

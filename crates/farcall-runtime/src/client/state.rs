@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) write: Option<Arc<dyn WriteHalf>>,
     /// The driver holds bytes that come before those in `out`.
     pub(crate) driver_writes: bool,
+    /// The last read brought several answers.
+    pub(crate) crowd: bool,
     /// The driver knows that it must flush.
     pub(crate) flush_due: bool,
     /// Bytes ever appended to the output, and bytes ever written of it, or lost.
@@ -79,6 +81,7 @@ impl State {
             wire: None,
             write: None,
             driver_writes: false,
+            crowd: false,
             flush_due: false,
             appended: 0,
             written: 0,

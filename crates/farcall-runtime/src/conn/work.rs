@@ -4,7 +4,7 @@ use super::{Budget, Conn, late::Leaver, late::Stop, part::Part, scratch};
 use crate::{
     clock::after,
     conn::Close,
-    server::{Back, Cx, Reply, Seen, Watch},
+    server::{Back, Cx, Reply, Seen, Watch, cut},
 };
 use farcall_core::{Body, Call, Limits, MethodId, Status, Ticket};
 use farcall_wire::{Broken, Event, Fed, sniff};
@@ -184,6 +184,7 @@ impl Conn {
             if self.input.len() < before && (!events.is_empty() || !wire.midway()) {
                 self.timing.message_done(!events.is_empty());
             }
+            cut(events.len());
             if before > LIGHT_BYTES {
                 // What it took to cut is not the next handler's time.
                 budget.seen = Instant::now();

@@ -1,7 +1,7 @@
 //! Listeners: accept, count, hand over; back off when the system refuses.
 
 use super::{Shared, conns::Refused, cores::Cores};
-use crate::net::{self, MemoryListener, Stream};
+use crate::net::{self, MemoryListener, Stream, Tcp};
 use farcall_core::Limits;
 use farcall_wire::sniff::Spoken;
 use std::{
@@ -110,6 +110,18 @@ impl Accepted {
             Accepted::Unix(socket) => Some(net::adopt_unix(socket, None)),
             Accepted::Memory(stream) => Some(stream),
         }
+    }
+
+    /// Lets the system ask after it at a time of its own. What fails here is the peer's to notice.
+    fn spread(&self, settings: &Tcp) {
+        let _ = match self {
+            Accepted::Tcp(socket) => settings.spread(socket.into()),
+            #[cfg(feature = "tls")]
+            Accepted::Tls(socket, _) => settings.spread(socket.into()),
+            #[cfg(unix)]
+            Accepted::Unix(_) => Ok(()),
+            Accepted::Memory(_) => Ok(()),
+        };
     }
 
     /// Takes the connection off the runtime that it was accepted on.
@@ -238,6 +250,7 @@ fn let_in(
     spoken: Spoken,
     shared: &Arc<Shared>,
 ) -> Option<impl Future<Output = ()> + Send + use<>> {
+    accepted.spread(&shared.tcp);
     let stream = accepted.stream(&shared.limits)?;
     let peer = stream.peer.clone();
     match shared.admit(stream, spoken) {

@@ -16,6 +16,7 @@ use std::{
 
 /// Room for so many is kept.
 const FEW: usize = 256;
+use tokio::task::unconstrained;
 
 /// Those that are open.
 #[derive(Default)]
@@ -98,7 +99,10 @@ impl Shared {
             let mut registered = registered;
             if registered.let_in().await {
                 registered.conn.begin();
-                (&mut registered.conn).await;
+                // tokio's budget belongs to the task: after some operations in one turn, ready
+                // resources would answer "pending" to handlers, and calls would become tasks for
+                // nothing. The turn is bounded by `Limits`.
+                unconstrained(&mut registered.conn).await;
             }
         })
     }

@@ -14,7 +14,7 @@ use std::{
     future::Future,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Arc, atomic::AtomicU64},
     task::{Context, Poll, Waker, ready},
 };
@@ -234,10 +234,7 @@ where
         let mut future = self.project().future;
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-            // tokio's budget belongs to the task: after some operations in one turn, ready
-            // resources would answer "pending" and calls would become tasks for nothing. The turn
-            // is bounded elsewhere.
-            let done = ready!(pin!(task::coop::unconstrained(running)).poll(waker));
+            let done = ready!(running.poll(waker));
             // Dropping the future is the handler's code as well.
             future.set(None);
             Poll::Ready(Some(done))

@@ -37,6 +37,10 @@ impl<Req> Raw<Req> {
                 self.go_on(spread.next());
                 return Ok(true);
             }
+            Role::Local(local) => {
+                self.go_on(local.here()?.turn());
+                return Ok(true);
+            }
             Role::Alone | Role::Lent(_) | Role::Many(_) => return Ok(true),
         };
         let (place, mut timer) = match std::mem::replace(&mut self.stage, Stage::Fresh) {
@@ -150,7 +154,7 @@ impl<Req> Raw<Req> {
         match &self.client.handle.role {
             Role::Front(pool) => pool.leave(place),
             Role::Many(many) => many.leave(place),
-            Role::Alone | Role::Spread(_) | Role::Lent(_) => {}
+            Role::Alone | Role::Spread(_) | Role::Local(_) | Role::Lent(_) => {}
         }
     }
 

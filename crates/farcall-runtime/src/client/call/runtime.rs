@@ -22,7 +22,7 @@ pub(in crate::client) fn timer_at(
 }
 
 #[cold]
-fn outside() -> Status {
+pub(in crate::client) fn outside() -> Status {
     Status::failed_precondition("a call was polled outside a tokio runtime")
 }
 
