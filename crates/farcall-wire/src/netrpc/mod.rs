@@ -21,6 +21,7 @@
 //!
 //! Behind HTTP's `CONNECT /_goRPC_` it is the same; that is answered before a wire is opened.
 
+mod away;
 mod broken;
 mod header;
 
@@ -71,22 +72,19 @@ impl Protocol for NetRpc {
         }
     }
 
+    /// A refusal of every call whose header is among these bytes: Go's clients drop what has none
+    /// of their numbers.
+    fn turn_away(&self, first: &[u8], text: &str) -> Vec<u8> {
+        away::refusals(first, text)
+    }
+
     /// `net/rpc/server.go`, `connected`.
     fn connected(&self) -> Option<&'static str> {
         Some("200 Connected to Go RPC")
     }
 
     fn open(&self, side: Side, limits: &Limits) -> Box<dyn Wire> {
-        Box::new(Streams {
-            side,
-            name_bytes: limits.name_bytes,
-            bounds: limits.bounds(),
-            decoder: Decoder::new(limits),
-            encoder: Encoder::new(),
-            open: None,
-            call: None,
-            reply: None,
-        })
+        Box::new(Streams::new(side, limits))
     }
 
     fn default_format(&self) -> Format {
@@ -227,6 +225,19 @@ impl Wire for Streams {
 }
 
 impl Streams {
+    fn new(side: Side, limits: &Limits) -> Streams {
+        Streams {
+            side,
+            name_bytes: limits.name_bytes,
+            bounds: limits.bounds(),
+            decoder: Decoder::new(limits),
+            encoder: Encoder::new(),
+            open: None,
+            call: None,
+            reply: None,
+        }
+    }
+
     /// A value on the server: a header, or the argument that belongs to the last one.
     fn serve(
         &mut self,

@@ -274,8 +274,6 @@ async fn off(way: Way) -> Cell {
         return Ok(());
     }
     match way.protocol {
-        // Its connection must begin with descriptions of types, and its answers too.
-        "netrpc" => assert_eq!(answer, Answer::Closed),
         // Our client takes an answer without an id for the end of the connection.
         "jsonrpc" if answer == Answer::Closed => {}
         name => answer.refused(&format!("{name} is not spoken on this listener")),

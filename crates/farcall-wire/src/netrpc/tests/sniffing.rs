@@ -1,8 +1,9 @@
 //! What begins like net/rpc and what does not.
 
-use super::{said, transcript, unhex};
+use super::{feed, said, transcript, unhex};
 use crate::netrpc::NetRpc;
-use crate::{Protocol, Sniff, sniff};
+use crate::{Event, Fed, Protocol, Side, Sniff, sniff};
+use farcall_core::Limits;
 
 #[test]
 fn what_begins_like_net_rpc() {
@@ -48,6 +49,28 @@ fn what_begins_like_net_rpc() {
 
 /// Over all pairs of first bytes, and what may follow: once it has answered, it stays with it; and
 /// of text it never says yes.
+/// Where it is not spoken, the calls that have come are told so, under their numbers.
+#[test]
+fn who_is_turned_away_is_told() {
+    let client = || NetRpc.open(Side::Client, &Limits::default());
+    let go = said(&transcript("gob_multiply"), true);
+    for first in [&go[..], &[&go[..], b"\x05junk"].concat()] {
+        let answer = NetRpc.turn_away(first, "netrpc is not spoken");
+        let (found, end) = feed(&mut *client(), &answer, &[5]);
+        assert_eq!(end, Ok(Fed::Hungry { need: 0 }));
+        let [Event::Reply(reply)] = &found[..] else { panic!("{found:?}") };
+        let error = reply.error.as_ref().expect("a refusal");
+        assert_eq!((reply.seq, error.text()), (0, "netrpc is not spoken"));
+    }
+    // Cut anywhere it is said to whole headers, and to nothing else.
+    for cut in 0..go.len() {
+        let answer = NetRpc.turn_away(&go[..cut], "no");
+        let (found, end) = feed(&mut *client(), &answer, &[]);
+        assert!(found.len() <= 1 && end == Ok(Fed::Hungry { need: 0 }), "{cut}: {found:?}");
+    }
+    assert!(NetRpc.turn_away(b"\x2f\xff\x81\x03\x01", "no").is_empty());
+}
+
 #[test]
 fn sniffing_does_not_change_its_mind() {
     let tails: [&[u8]; 6] = [
