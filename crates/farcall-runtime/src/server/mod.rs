@@ -120,7 +120,7 @@ impl Server {
         self
     }
 
-    /// Sets the limits: [`Limits`], or [`SourcedLimits`](farcall_core::SourcedLimits), which know
+    /// Sets the limits: [`Limits`], or [`SourcedLimits`], which know
     /// where their values came from.
     #[must_use]
     pub fn limits(mut self, limits: impl Into<SourcedLimits>) -> Server {
