@@ -208,8 +208,8 @@ limits! {
         /// Retries that a second brings; a new client has those of ten seconds. Default 10.
         pub retry_budget_per_second: u32 = 10, Client;
         /// Time that nothing comes on a client's connection while calls wait, until a heartbeat is
-        /// sent, and a quarter more at most. Default 1500 ms. Without a call there are none; nor are
-        /// there where the protocol has none (net/rpc, JSON-RPC, HTTP/1.1): there `hung_calls`
+        /// sent, and a quarter more at most. Default 1500 ms. Without a call there are none; nor
+        /// are there where the protocol has none (net/rpc, JSON-RPC, HTTP/1.1): there `hung_calls`
         /// tells.
         pub ping_every: Duration = Duration::from_millis(1500), Client;
         /// Time a server has to say anything after a heartbeat. Default 3 s. Then the connection
