@@ -356,7 +356,7 @@ impl Section {
         let (name, client, server) = self.participants[at];
         let server = Server::start(server.server(programs, self.tls))?;
         let mut client = client.client(programs, self.payload, self.tls);
-        client.args(["-addr", &server.addr]);
+        client.args(["-addr", server.addr.trim_start_matches("tls://")]);
         let numbers = [
             ("-conns", self.conns),
             ("-callers", self.callers),
