@@ -34,7 +34,7 @@ func runBenchClient(args []string) int {
 	conns := flags.Int("conns", 1, "connections")
 	callers := flags.Int("callers", 64, "callers, spread over the connections in turn")
 	calls := flags.Int("calls", 100000, "measured calls in total")
-	payload := flags.String("payload", "581", "tiny (Arith.Mul), 581 (Echo.Echo), 64k or 1m (Echo.Bytes)")
+	payload := flags.String("payload", "581", "tiny (Arith.Mul), 581 (Echo.Echo), raw581, 64k or 1m (Echo.Bytes)")
 	codecName := flags.String("codec", "pb", "pb or msgpack")
 	pid := flags.Int("pid", 0, "process whose CPU time is reported as the server's")
 	link.flags(flags)
@@ -60,6 +60,9 @@ func runBenchClient(args []string) int {
 		newCall = tinyCall
 	case "581":
 		newCall = bigCall
+	case "raw581":
+		option.SerializeType = protocol.SerializeNone
+		newCall = rawCall(581)
 	case "64k":
 		option.SerializeType = protocol.SerializeNone
 		newCall = rawCall(64 * 1024)

@@ -116,8 +116,9 @@ fn payload(value: &str) -> Fallible<Payload> {
     match value {
         "tiny" => Ok(Payload::Tiny),
         "581" => Ok(Payload::Big),
+        "raw581" => Ok(Payload::Raw(581)),
         "64k" => Ok(Payload::Raw(64 * 1024)),
         "1m" => Ok(Payload::Raw(1024 * 1024)),
-        _ => Err(format!("-payload {value}: tiny, 581, 64k or 1m").into()),
+        _ => Err(format!("-payload {value}: tiny, 581, raw581, 64k or 1m").into()),
     }
 }

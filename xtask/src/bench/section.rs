@@ -75,6 +75,20 @@ pub(super) fn sections() -> Vec<Section> {
             });
         }
     }
+    let cores = "farcall, per core";
+    sections.push(Section {
+        title: title("rpcx", 1, 64, "raw581"),
+        conns: 1,
+        callers: 64,
+        payload: "raw581",
+        tls: false,
+        participants: {
+            let mut all = pairs();
+            all.push((ECHO, End::Limit("echo"), End::Limit("echo")));
+            all
+        },
+        goals: vec![goal("farcall", ECHO, Side::Both, 7.0), goal(cores, ECHO, Side::Both, 4.0)],
+    });
     let ahead = || vec![goal("farcall", "rpcx-go", Side::Both, 1.0)];
     for (payload, callers) in [("64k", 8), ("1m", 4)] {
         sections.push(Section {
@@ -176,9 +190,6 @@ fn rpcx_goals(conns: usize, callers: usize, payload: &str) -> Vec<Goal> {
     if payload == "tiny" {
         goals.push(goal("rpcx-go → farcall", go, Side::Server, 0.25));
         goals.push(goal("farcall → rpcx-go", go, Side::Client, 1.0 / 1.8));
-    } else if conns == 1 {
-        goals.push(goal("farcall", ECHO, Side::Both, 7.0));
-        goals.push(goal(cores, ECHO, Side::Both, 4.0));
     }
     goals
 }
@@ -188,6 +199,7 @@ fn title(protocol: &str, conns: usize, callers: usize, payload: &str) -> String 
     let message = match payload {
         "tiny" => "tiny message",
         "581" => "581-byte message",
+        "raw581" => "581 bytes as they are",
         "64k" => "64 KiB as they are",
         _ => "1 MiB as it is",
     };
