@@ -30,7 +30,7 @@ pub use client::{
 #[cfg(feature = "tls")]
 pub use net::tls::{ClientTls, Tls, TlsHandle};
 pub use net::{Identity, Peer, Tcp};
-pub use observe::{CallLog, LoggedCall, Metrics, Rate, RateLimit, TraceContext};
+pub use observe::{CallLog, ClientMetrics, LoggedCall, Metrics, Rate, RateLimit, TraceContext};
 pub use server::{
     Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Finding, Happening, HttpRequest,
     HttpResponse, Incoming, IntoPage, Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page,

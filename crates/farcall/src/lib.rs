@@ -90,7 +90,7 @@ pub use farcall_runtime::{
     StreamCall, Target, Tcp, TlsOptions, Token, TraceContext, TracedCall, Transfer, Upload,
     Verdict, inherits, stream,
 };
-pub use farcall_runtime::{Answer, ClientCall, ClientPlugin, Incoming, Outgoing};
+pub use farcall_runtime::{Answer, ClientCall, ClientMetrics, ClientPlugin, Incoming, Outgoing};
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};
 pub use farcall_wire::{Codec, Compressor, compress::Unfold};

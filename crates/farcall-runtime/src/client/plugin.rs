@@ -3,7 +3,7 @@
 use super::{ClientBuilder, link::Link};
 use crate::{
     answer::{Answer, Around, Encoded, Given, Reading},
-    server::{Moments, Outcome, Verdict},
+    server::{MethodInfo, Moments, Outcome, Verdict},
 };
 use bytes::Bytes;
 use farcall_core::{Body, Compress, Format, Meta, Put, Status, Streams, Take};
@@ -25,6 +25,12 @@ use tokio::time::Instant;
 pub trait ClientPlugin: Send + Sync + 'static {
     /// When to ask. Read once, when the client is built.
     fn moments(&self) -> Moments;
+
+    /// A call begins, and nobody was asked about it yet. [`on_reply`](ClientPlugin::on_reply) tells
+    /// the end of every call that was begun, and of no other.
+    fn on_begin(&self, call: &ClientCall) {
+        let _ = call;
+    }
 
     /// A call begins: once for each, however often it is tried. Metadata may be added. Not asked if
     /// an earlier plugin refused the call.
@@ -65,6 +71,7 @@ pub trait ClientPlugin: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct ClientCall {
     pub(super) protocol: &'static str,
+    pub(super) info: Option<&'static MethodInfo>,
     pub(super) service: String,
     pub(super) method: String,
     pub(super) oneway: bool,
@@ -88,6 +95,13 @@ impl ClientCall {
     /// The method's name, as it is called.
     pub fn method(&self) -> &str {
         &self.method
+    }
+
+    /// The method of a `#[service]`; none for calls by name, whose names may be anybody's
+    /// invention: do not let them become labels of a metric. Its service may be called under
+    /// another name ([`Client::named`](super::Client::named)).
+    pub fn info(&self) -> Option<&'static MethodInfo> {
+        self.info
     }
 
     /// Whether no answer is wanted.
@@ -287,7 +301,7 @@ impl Hooks {
 
     /// Whether calls are shown to anybody.
     pub(super) fn minds_calls(&self) -> bool {
-        let calls = Moments::CALL | Moments::REPLY | Moments::RETRY;
+        let calls = Moments::BEGIN | Moments::CALL | Moments::REPLY | Moments::RETRY;
         self.moments.has(calls) || !self.around.is_empty()
     }
 

@@ -1,4 +1,5 @@
-//! Plugins that come with farcall: what a server counts, tells and holds back. Each is made of the
+//! Plugins that come with farcall: what servers and clients
+//! count, what a server tells and holds back. Each is made of the
 //! hooks that everybody's plugins have.
 
 mod call_log;
@@ -7,6 +8,6 @@ mod rate;
 pub(crate) mod trace;
 
 pub use call_log::{CallLog, LoggedCall};
-pub use metrics::Metrics;
+pub use metrics::{ClientMetrics, Metrics};
 pub use rate::{Rate, RateLimit};
 pub use trace::TraceContext;

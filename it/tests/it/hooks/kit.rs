@@ -128,6 +128,8 @@ pub(super) struct Counts {
     pub(super) connect: usize,
     pub(super) close: usize,
     pub(super) miss: usize,
+    /// Calls that were begun, whoever refused them then.
+    pub(super) begin: usize,
     pub(super) call: usize,
     pub(super) around: usize,
     /// Interceptors that saw an answer.
@@ -213,7 +215,11 @@ impl Hook {
 
 impl Plugin for Hook {
     fn moments(&self) -> Moments {
-        Moments::CONNECT | Moments::CLOSE | Moments::CALL | Moments::REPLY
+        let calls = Moments::BEGIN | Moments::CALL | Moments::REPLY;
+        Moments::CONNECT | Moments::CLOSE | calls
+    }
+    fn on_begin(&self, _: &CallInfo<'_>) {
+        self.count(|counts| counts.begin += 1);
     }
     fn on_connect(&self, _: &Peer) -> Verdict {
         self.count(|counts| counts.connect += 1);
@@ -233,6 +239,10 @@ impl Plugin for Hook {
 impl ClientPlugin for Hook {
     fn moments(&self) -> Moments {
         Plugin::moments(self) | Moments::RETRY | Moments::MISS
+    }
+    fn on_begin(&self, call: &ClientCall) {
+        assert_eq!(call.info().is_some(), call.service() == "Work");
+        self.count(|counts| counts.begin += 1);
     }
     fn on_call(&self, call: &mut Outgoing) -> Verdict {
         assert!(!call.call().service().is_empty() && !call.call().protocol().is_empty());

@@ -173,8 +173,11 @@ async fn call(client: &WorkClient, kind: Kind, end: End) -> Result<()> {
 }
 
 fn holds(counts: &Counts, (often, ends): Want) -> bool {
-    let Counts { call, around, seen, reply, .. } = *counts;
-    [call, around, seen, reply] == often && counts.ends.iter().all(|end| ends.contains(end))
+    let Counts { begin, call, around, seen, reply, .. } = *counts;
+    // What is begun is what ends.
+    begin == reply
+        && [call, around, seen, reply] == often
+        && counts.ends.iter().all(|end| ends.contains(end))
 }
 
 async fn client(way: Way, address: &str, hook: &Hook) -> Result<WorkClient> {
