@@ -119,7 +119,7 @@ impl Hooked {
         });
         raw.deadline = call.deadline;
         raw.client.defaults.hooked = false;
-        if hooks.minds(Moments::RETRY) {
+        if hooks.minds(Moments::RETRY | Moments::SELECT) {
             raw.tries.get_or_insert_default().told = Some((hooks.clone(), call.clone()));
         }
         let outgoing = Outgoing::new(&call, &hooks, meta, reading);

@@ -1,15 +1,16 @@
 //! Plugins and interceptors of a client: who is asked, and what they are shown.
 
-use super::{ClientBuilder, link::Link};
+use super::{Choice, ClientBuilder, Dialling, link::Link};
 use crate::{
     answer::{Answer, Around, Encoded, Given, Reading},
+    net::Socket,
     server::{MethodInfo, Moments, Outcome, Verdict},
 };
 use bytes::Bytes;
 use farcall_core::{Body, Compress, Format, Meta, Put, Status, Streams, Take};
 use std::{
     fmt,
-    future::{Future, poll_fn},
+    future::{Future, poll_fn, ready},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -44,6 +45,22 @@ pub trait ClientPlugin: Send + Sync + 'static {
     /// call that is answered with a stream ends with that.
     fn on_reply(&self, call: &ClientCall, outcome: Outcome<'_>) {
         let _ = (call, outcome);
+    }
+
+    /// A connection was dialled, and nothing was said over it. It may be wrapped
+    /// ([`Socket::wrap`]), used for a while, or refused: that is an attempt to connect that has
+    /// failed. Dialling and all plugins together have `Limits::connect_time`.
+    fn on_dial(&self, socket: Socket) -> Dialling {
+        Box::pin(ready(Ok(socket)))
+    }
+
+    /// An address is to be chosen for a call of a client that has several, one of them being open:
+    /// once for each attempt. The answer is its place in the [`Choice`], or none, which leaves it to
+    /// later plugins and at last to [`Select`](super::Select). An address that cannot be called now
+    /// is asked to connect, and the call goes elsewhere.
+    fn on_select(&self, call: &ClientCall, choice: &Choice<'_>) -> Option<usize> {
+        let _ = (call, choice);
+        None
     }
 
     /// An attempt has failed, or met a server that leaves, and another is made: once for each.
@@ -302,11 +319,16 @@ impl Hooks {
     /// Whether calls are shown to anybody.
     pub(super) fn minds_calls(&self) -> bool {
         let calls = Moments::BEGIN | Moments::CALL | Moments::REPLY | Moments::RETRY;
-        self.moments.has(calls) || !self.around.is_empty()
+        self.moments.has(calls | Moments::SELECT) || !self.around.is_empty()
     }
 
     pub(super) fn minds(&self, at: Moments) -> bool {
         self.moments.has(at)
+    }
+
+    /// All that want to be asked at this moment.
+    pub(super) fn plugins(&self, at: Moments) -> impl Iterator<Item = &dyn ClientPlugin> {
+        self.plugins.iter().filter(move |(_, moments)| moments.has(at)).map(|(plugin, _)| &**plugin)
     }
 
     /// All that want to be told at this moment. A panic of theirs is theirs alone.
@@ -314,8 +336,8 @@ impl Hooks {
         if !self.moments.has(at) {
             return;
         }
-        for (plugin, _) in self.plugins.iter().filter(|(_, moments)| moments.has(at)) {
-            let _ = catch_unwind(AssertUnwindSafe(|| tell(&**plugin)));
+        for plugin in self.plugins(at) {
+            let _ = catch_unwind(AssertUnwindSafe(|| tell(plugin)));
         }
     }
 
