@@ -135,7 +135,7 @@ impl ClientPlugin for Leader {
 
     fn on_select(&self, call: &ClientCall, choice: &Choice<'_>) -> Option<usize> {
         let writes = call.method() == "Place";
-        (0..choice.len()).find(|at| writes && choice.is_open(*at) && !choice.was_tried(*at))
+        (0..choice.count()).find(|at| writes && choice.is_open(*at) && !choice.was_tried(*at))
     }
 }
 

@@ -20,20 +20,20 @@ pub struct Choice<'a> {
 
 impl Choice<'_> {
     /// How many there are: as many as the client was given, in their order.
-    #[expect(clippy::len_without_is_empty, reason = "there are two at least")]
-    pub fn len(&self) -> usize {
-        self.many.len()
+    pub fn count(&self) -> usize {
+        self.many.count()
     }
 
     /// One of them.
     ///
     /// # Panics
-    /// Beyond [`len`](Choice::len).
+    /// Beyond [`count`](Choice::count).
     pub fn address(&self, at: usize) -> &Address {
         &self.many.handle(at).link.target.address
     }
 
-    /// Whether it can be called now: it has an open connection, and is not set aside for its silence.
+    /// Whether it can be called now: it has an open connection, and is not set aside for its
+    /// silence.
     pub fn is_open(&self, at: usize) -> bool {
         self.many.is_open(at)
     }
@@ -46,7 +46,7 @@ impl Choice<'_> {
 
 impl fmt::Debug for Choice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = (0..self.len()).map(|at| (self.address(at), self.is_open(at)));
+        let list = (0..self.count()).map(|at| (self.address(at), self.is_open(at)));
         f.debug_list().entries(list).finish()
     }
 }
@@ -56,7 +56,7 @@ impl Hooks {
     pub(super) fn select(&self, call: &ClientCall, choice: &Choice<'_>) -> Option<usize> {
         self.plugins(Moments::SELECT).find_map(|plugin| {
             let asked = catch_unwind(AssertUnwindSafe(|| plugin.on_select(call, choice)));
-            asked.ok().flatten().filter(|at| *at < choice.len())
+            asked.ok().flatten().filter(|at| *at < choice.count())
         })
     }
 }

@@ -299,7 +299,7 @@ impl Many {
         self.nodes.iter().position(of)
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.nodes.len()
     }
 

@@ -55,9 +55,9 @@ pub trait ClientPlugin: Send + Sync + 'static {
     }
 
     /// An address is to be chosen for a call of a client that has several, one of them being open:
-    /// once for each attempt. The answer is its place in the [`Choice`], or none, which leaves it to
-    /// later plugins and at last to [`Select`](super::Select). An address that cannot be called now
-    /// is asked to connect, and the call goes elsewhere.
+    /// once for each attempt. The answer is its place in the [`Choice`], or none, which leaves it
+    /// to later plugins and at last to [`Select`](super::Select). An address that cannot be called
+    /// now is asked to connect, and the call goes elsewhere.
     fn on_select(&self, call: &ClientCall, choice: &Choice<'_>) -> Option<usize> {
         let _ = (call, choice);
         None

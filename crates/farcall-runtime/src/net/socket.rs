@@ -30,7 +30,8 @@ impl Socket {
         &self.0.peer
     }
 
-    /// Puts something around it, through which all bytes go from now on: a counter, a tap, a cipher.
+    /// Puts something around it, through which all bytes go from now on: a counter, a tap, a
+    /// cipher.
     ///
     /// Reading and writing are polled by one task. Such a connection costs a copy of each byte in
     /// each direction, and holds a buffer for reading also while it is idle.

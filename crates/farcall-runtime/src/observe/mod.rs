@@ -1,6 +1,5 @@
-//! Plugins that come with farcall: what servers and clients
-//! count, what a server tells and holds back. Each is made of the
-//! hooks that everybody's plugins have.
+//! Plugins that come with farcall: what servers and clients count, what a server tells and holds
+//! back. Each is made of the hooks that everybody's plugins have.
 
 mod call_log;
 mod metrics;

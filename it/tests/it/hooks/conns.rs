@@ -219,7 +219,7 @@ impl ClientPlugin for Chooser {
         Moments::SELECT
     }
     fn on_select(&self, call: &ClientCall, choice: &Choice<'_>) -> Option<usize> {
-        assert_eq!((call.service(), call.method(), choice.len()), ("Who", "Run", 3));
+        assert_eq!((call.service(), call.method(), choice.count()), ("Who", "Run", 3));
         assert!((0..3).any(|at| choice.is_open(at)));
         assert!((0..3).all(|at| choice.address(at).to_string().contains("127.0.0.1:")));
         self.asked.fetch_add(1, SeqCst);

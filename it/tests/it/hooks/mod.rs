@@ -247,7 +247,8 @@ async fn run(way: Way, kind: Kind, end: End, wants: [Want; 2]) -> Result<(), Sta
     let [there, here] = [there.counts(), here.counts()];
     assert!(holds(&there, wants[0]) && holds(&here, wants[1]), "{there:?} {here:?}");
     assert_eq!((here.connect, here.dial, here.miss, here.retry), (1, 1, 0, 0), "{here:?}");
-    assert_eq!((there.connect, there.dial), (1, 1), "{there:?}");
+    // None, where nothing was said and the client was gone before.
+    assert_eq!(there.connect, there.dial, "{there:?}");
     assert_eq!(worker.entered(), usize::from(there.seen == 1 || cut_short(end, &there)));
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! What servers and clients count, and what a server tells and holds back: over every protocol, and against callers who want
-//! to make it count for ever.
+//! What servers and clients count, and what a server tells and holds back: over every protocol, and
+//! against callers who want to make it count for ever.
 
 mod client;
 mod kit;

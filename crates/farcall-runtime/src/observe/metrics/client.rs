@@ -46,10 +46,10 @@ impl Metrics {
 
 /// Counts calls and connections of the clients it is plugged into; see [`Metrics::client`].
 ///
-/// Calls are told apart by `client`, `service`, `method` and `protocol`, and by the `code` they ended
-/// with: the names of [`Code`](farcall_core::Code), `ok`, or `lost` where their caller gave them up.
-/// A call is one call, however often it was tried; one that was refused before it was sent is one
-/// too.
+/// Calls are told apart by `client`, `service`, `method` and `protocol`, and by the `code` they
+/// ended with: the names of [`Code`](farcall_core::Code), `ok`, or `lost` where their caller gave
+/// them up. A call is one call, however often it was tried; one that was refused before it was sent
+/// is one too.
 ///
 /// Methods of a `#[service]` have series of their own. Calls by name, and services that are called
 /// under another name ([`Client::named`](crate::Client::named)), have them up to
@@ -70,8 +70,8 @@ impl Metrics {
 /// | `connections_failed_total` | attempts to open one that failed, by `client` |
 /// | `connections_closed_total` | connections that are gone, by `client` |
 ///
-/// A call that is answered with a stream ends with that. Time that a call waits for a connection, or
-/// for plugins and interceptors, is part of it.
+/// A call that is answered with a stream ends with that. Time that a call waits for a connection,
+/// or for plugins and interceptors, is part of it.
 #[derive(Clone)]
 pub struct ClientMetrics {
     inner: Arc<Inner>,
@@ -81,11 +81,14 @@ pub struct ClientMetrics {
     known: Arc<RwLock<Known>>,
 }
 
+/// The rows of a service.
+type Methods = BTreeMap<String, Arc<Row>>;
+
 /// A plugin's own way to the rows.
 #[derive(Default)]
 struct Known {
     /// By protocol, service and method.
-    rows: BTreeMap<&'static str, BTreeMap<String, BTreeMap<String, Arc<Row>>>>,
+    rows: BTreeMap<&'static str, BTreeMap<String, Methods>>,
     /// How many of them are not the program's own.
     named: usize,
 }
