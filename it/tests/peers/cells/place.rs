@@ -56,7 +56,7 @@ impl Place {
 
     /// A name that nothing has yet.
     pub(super) fn fresh(&self, kind: &str) -> PathBuf {
-        self.folder.join(&format!("{}.{kind}", self.made.fetch_add(1, Ordering::Relaxed)))
+        self.folder.join(format!("{}.{kind}", self.made.fetch_add(1, Ordering::Relaxed)))
     }
 
     pub(super) fn tls(&self) -> Tls {
