@@ -1,5 +1,5 @@
-//! What a server tells and holds back: a plugin made from nothing, metrics on a port of their own,
-//! spans, a log of slow calls, a rate. `cargo run --example observe`.
+//! What servers and clients tell, and a server holds back: a plugin made from nothing, metrics on a
+//! port of their own, spans, a log of slow calls, a rate. `cargo run --example observe`.
 
 use farcall::{
     CallInfo, CallLog, Cx, Metrics, Moments, Outcome, Plugin, Rate, RateLimit, Result, Server,
@@ -83,7 +83,10 @@ async fn main() -> Result<()> {
     println!("metrics on {}", page.addresses()[0]);
     tokio::spawn(page.run());
 
-    let shelf = ShelfClient::over(server.memory());
+    let bound = server.listen("tcp://127.0.0.1:0").await?;
+    let url = bound.addresses()[0].replace("tcp://", "rpcx://");
+    tokio::spawn(bound.run());
+    let shelf = ShelfClient::builder(url).plug(metrics.client("shelf")).build().await?;
     println!("{}", shelf.find("Ulysses".into()).traced().await?);
     maintenance.0.on.store(true, Relaxed);
     if let Err(status) = shelf.put("Ulysses".into()).await {

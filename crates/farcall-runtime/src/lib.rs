@@ -25,13 +25,14 @@ mod target;
 pub use address::TlsOptions;
 pub use answer::Answer;
 pub use client::{
-    Call, CallMeta, Client, ClientBuilder, ClientCall, ClientPlugin, Fail, Oneway, Outgoing, Over,
-    Push, Pushes, Select, ServiceClient, Started, StreamCall, TracedCall, Upload,
+    Call, CallMeta, Choice, Client, ClientBuilder, ClientCall, ClientPlugin, Dialling, Fail,
+    Oneway, Outgoing, Over, Push, Pushes, Select, ServiceClient, Started, StreamCall, TracedCall,
+    Upload,
 };
 #[cfg(feature = "tls")]
 pub use net::tls::{ClientTls, Tls, TlsHandle};
-pub use net::{Identity, Peer, Tcp};
-pub use observe::{CallLog, LoggedCall, Metrics, Rate, RateLimit, TraceContext};
+pub use net::{Identity, Peer, Socket, SocketIo, Tcp};
+pub use observe::{CallLog, ClientMetrics, LoggedCall, Metrics, Rate, RateLimit, TraceContext};
 pub use pace::before_park;
 pub use server::{
     Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Finding, Happening, HttpRequest,

@@ -17,9 +17,14 @@ pub trait Protocol: Send + Sync + 'static {
     fn sniff(&self, first: &[u8]) -> Sniff;
     /// The format of bodies unless a call names another.
     fn default_format(&self) -> Format;
-    /// Whether a call may say more than its body: metadata, a compression, a format of its choice.
+    /// Whether a call may say more than its body: metadata; and, unless it says otherwise, a
+    /// compression and a format of its choice.
     fn carries_meta(&self) -> bool {
         true
+    }
+    /// Whether bodies may be compressed; a call that says so is refused by name where not.
+    fn compresses(&self) -> bool {
+        self.carries_meta()
     }
     /// The name of the metadata that carries a caller's credentials; none where the protocol has no
     /// place for them.

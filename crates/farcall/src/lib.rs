@@ -90,7 +90,10 @@ pub use farcall_runtime::{
     StreamCall, Target, Tcp, TlsOptions, Token, TraceContext, TracedCall, Transfer, Upload,
     Verdict, before_park, inherits, stream,
 };
-pub use farcall_runtime::{Answer, ClientCall, ClientPlugin, Incoming, Outgoing};
+pub use farcall_runtime::{
+    Answer, Choice, ClientCall, ClientMetrics, ClientPlugin, Dialling, Incoming, Outgoing, Socket,
+    SocketIo,
+};
 #[cfg(feature = "tls")]
 pub use farcall_runtime::{ClientTls, Tls, TlsHandle};
 pub use farcall_wire::{Codec, Compressor, compress::Unfold};

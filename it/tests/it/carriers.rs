@@ -203,8 +203,9 @@ async fn json_rpc_by_requests() -> Result<()> {
         ("?version=1&path=/rpc", "/rpc", r#"{"id":ID,"result":{"C":42},"error":null}"#),
     ] {
         let client = ProbeClient::lazy(format!("jsonrpc+http://{address}{option}"))?;
-        let call = tokio::spawn(client.mul(Args { a: 6, b: 7 }));
+        let call = tokio::spawn(client.mul(Args { a: 6, b: 7 }).meta("tenant", "blue"));
         let (mut socket, seen) = greet(&listener, "}\n", "HTTP/1.1 200 OK\r\n").await;
+        assert!(seen.contains("\r\ntenant: blue\r\n"), "{seen}");
         assert!(
             seen.starts_with(&format!("POST {path} HTTP/1.1\r\nHost: {address}\r\n")),
             "{seen}"
@@ -214,8 +215,9 @@ async fn json_rpc_by_requests() -> Result<()> {
         let rest = format!("Content-Length: {}\r\n\r\n{reply}", reply.len());
         socket.write_all(rest.as_bytes()).await.expect("written");
         assert_eq!(call.await.expect("no panic")?.c, 42);
-        let status = client.meta_call().meta("a", "b").await.expect_err("no place for it");
-        assert!(status.text().contains("jsonrpc does not carry metadata (`a`)"), "{status}");
+        let folded = client.mul(Args { a: 6, b: 7 }).compress(farcall::Compress::Gzip);
+        let status = folded.await.expect_err("no place for it");
+        assert!(status.text().contains("jsonrpc does not carry compressed bodies"), "{status}");
     }
     Ok(())
 }

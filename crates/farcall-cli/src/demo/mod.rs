@@ -79,14 +79,14 @@ async fn demo(args: &args::Demo) -> Result<u8> {
 async fn tour(urls: &[(String, String)], noted: &AtomicI64, report: &mut Report) -> Result<()> {
     for (way, url) in urls {
         let client = Client::connect(url).await?;
-        let carries_meta = client.target().protocol.carries_meta();
+        let protocol = client.target().protocol;
         for codec in ["json", "msgpack", "protobuf", "raw", "gob"] {
             let Some(format) = Format::from_name(codec) else { continue };
-            if !client.target().protocol.carries(format) {
+            if !protocol.carries(format) {
                 continue;
             }
             for compress in [farcall::Compress::None, farcall::Compress::Gzip] {
-                if !carries_meta && compress != farcall::Compress::None {
+                if !protocol.compresses() && compress != farcall::Compress::None {
                     continue;
                 }
                 let client = client.clone().format(format).compress(compress);
@@ -102,7 +102,7 @@ async fn tour(urls: &[(String, String)], noted: &AtomicI64, report: &mut Report)
             }
         }
         for stop in Stop::ALL {
-            if !carries_meta && matches!(stop, Stop::Metadata) {
+            if !protocol.carries_meta() && matches!(stop, Stop::Metadata) {
                 continue;
             }
             let visit = stop.visit(&client, url, noted);

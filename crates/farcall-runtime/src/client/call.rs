@@ -63,6 +63,13 @@ pub(crate) enum To {
 }
 
 impl To {
+    pub(super) fn info(&self) -> Option<&'static MethodInfo> {
+        match self {
+            To::Static(info) => Some(info),
+            To::Named(_) => None,
+        }
+    }
+
     #[inline]
     pub(super) fn names(&self) -> (&str, &str) {
         match self {

@@ -64,9 +64,8 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
             if unless_closed(link, sleep_until(not_before)).await.is_none() {
                 break;
             }
-            let dialled = timeout(link.limits.connect_time, connector.dial(&link.limits));
-            let failure = match unless_closed(link, dialled).await {
-                Some(Ok(Ok(stream))) => {
+            let failure = match unless_closed(link, link.dial(connector)).await {
+                Some(Ok(stream)) => {
                     let since = Instant::now();
                     prove |= link.is_aside();
                     let ended = run(link, stream, prove).await;
@@ -93,14 +92,7 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
                     }
                     None
                 }
-                Some(Ok(Err(error))) => Some(match Told::of(&error) {
-                    Some(told) => told.status(),
-                    None => unreached(format!("cannot connect: {error}")),
-                }),
-                Some(Err(_)) => Some(unreached(format!(
-                    "no connection within {:?} (Limits::connect_time)",
-                    link.limits.connect_time
-                ))),
+                Some(Err(status)) => Some(status),
                 None => break,
             };
             if let Some(status) = failure {
@@ -112,10 +104,6 @@ pub(crate) fn drive(link: Arc<Link>, connector: Connector) -> impl Future<Output
             not_before = after(Instant::now(), jittered(pause));
         }
     }
-}
-
-fn unreached(text: String) -> Status {
-    Status::unavailable(text).with_hint("is the server running, and is the address right?")
 }
 
 /// The pause less a random quarter at most, so that clients of one server do not return together.

@@ -53,7 +53,7 @@ pub(super) struct Tries {
     /// How often a server was leaving.
     moves: u32,
     failed: Vec<Status>,
-    /// Who is told of each.
+    /// Who is told of each, and asked for an address.
     pub(super) told: Option<(Arc<Hooks>, Arc<ClientCall>)>,
     /// The addresses that they were made at.
     pub(super) addresses: Vec<usize>,

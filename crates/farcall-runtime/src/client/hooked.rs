@@ -108,6 +108,7 @@ impl Hooked {
         let began = Instant::now();
         let call = Arc::new(ClientCall {
             protocol: link.target.protocol.name(),
+            info: raw.to.info(),
             service: defaults.service.as_deref().unwrap_or(service).to_owned(),
             method: method.to_owned(),
             oneway: raw.oneway,
@@ -118,12 +119,13 @@ impl Hooked {
         });
         raw.deadline = call.deadline;
         raw.client.defaults.hooked = false;
-        if hooks.minds(Moments::RETRY) {
+        if hooks.minds(Moments::RETRY | Moments::SELECT) {
             raw.tries.get_or_insert_default().told = Some((hooks.clone(), call.clone()));
         }
         let outgoing = Outgoing::new(&call, &hooks, meta, reading);
         let step = Step::Asking { call: outgoing, next: 0, deciding: None };
         let ending = Ending { hooks, call, told: AtomicBool::new(false) };
+        ending.hooks.tell(Moments::BEGIN, |plugin| plugin.on_begin(&ending.call));
         Ok(Box::new(Hooked { step, inner: Stage::Fresh, timer: None, ending }))
     }
 

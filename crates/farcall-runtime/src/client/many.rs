@@ -82,6 +82,9 @@ struct Waiting {
     closed: bool,
 }
 
+/// Which address somebody wants, if anybody does.
+pub(crate) type Prefers<'a> = Option<&'a dyn Fn(&Many) -> Option<usize>>;
+
 /// What a caller gets.
 pub(crate) enum Picked {
     Node(Arc<Handle>),
@@ -204,9 +207,18 @@ impl Many {
         Ok(Many { nodes, select, turn, lobby })
     }
 
-    /// An address that is open, rather none of those to avoid.
-    fn pick(&self, avoid: &[usize]) -> Result<Option<&Node>, Status> {
+    /// An address that is open: the one that is preferred, and else rather none of those to avoid.
+    fn pick(&self, avoid: &[usize], prefers: Prefers<'_>) -> Result<Option<&Node>, Status> {
         let count = self.nodes.len();
+        if let Some(prefers) = prefers
+            && self.nodes.iter().any(|node| node.health.is_open())
+            && let Some(node) = prefers(self).and_then(|at| self.nodes.get(at))
+        {
+            if node.health.is_open() {
+                return Ok(Some(node));
+            }
+            node.nudge()?;
+        }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let (first, other) = match self.select {
             Select::RoundRobin => (turn % count, turn / count),
@@ -239,10 +251,11 @@ impl Many {
         &self,
         waited: Option<(Place, u64)>,
         avoid: &[usize],
+        prefers: Prefers<'_>,
         waker: &Waker,
     ) -> Result<Picked, Status> {
         let mut place = waited.map(|(place, _)| place);
-        let picked = self.try_take(waited, &mut place, avoid, waker);
+        let picked = self.try_take(waited, &mut place, (avoid, prefers), waker);
         if !matches!(picked, Ok(Picked::Lobby(..))) {
             place.into_iter().for_each(|place| self.lobby.leave(place));
         }
@@ -253,10 +266,10 @@ impl Many {
         &self,
         waited: Option<(Place, u64)>,
         place: &mut Option<Place>,
-        avoid: &[usize],
+        (avoid, prefers): (&[usize], Prefers<'_>),
         waker: &Waker,
     ) -> Result<Picked, Status> {
-        if let Some(node) = self.pick(avoid)? {
+        if let Some(node) = self.pick(avoid, prefers)? {
             return Ok(Picked::Node(Arc::clone(&node.handle)));
         }
         let since = waited.map_or_else(|| self.lobby.lock().failures, |(_, since)| since);
@@ -265,7 +278,7 @@ impl Many {
         let entered = self.lobby.enter(place.take(), since, waker)?;
         *place = Some(entered);
         // One may have opened before the waker was there.
-        match self.pick(avoid)? {
+        match self.pick(avoid, prefers)? {
             Some(node) => Ok(Picked::Node(Arc::clone(&node.handle))),
             None => Ok(Picked::Lobby(entered, since)),
         }
@@ -286,6 +299,14 @@ impl Many {
         self.nodes.iter().position(of)
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(crate) fn is_open(&self, index: usize) -> bool {
+        self.nodes.get(index).is_some_and(|node| node.health.is_open())
+    }
+
     pub(crate) fn handle(&self, index: usize) -> &Arc<Handle> {
         &self.nodes[index].handle
     }
@@ -304,7 +325,7 @@ impl Many {
     /// Waits until an address is open, or all have failed.
     pub(crate) async fn ready(&self) -> Result<(), Status> {
         let mut line = InLobby { many: self, waited: None };
-        poll_fn(|cx| match line.many.take(line.waited.take(), &[], cx.waker()) {
+        poll_fn(|cx| match line.many.take(line.waited.take(), &[], None, cx.waker()) {
             Ok(Picked::Node(_)) => Poll::Ready(Ok(())),
             Ok(Picked::Lobby(place, since)) => {
                 line.waited = Some((place, since));

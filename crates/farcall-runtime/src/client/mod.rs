@@ -5,6 +5,8 @@ mod auth;
 mod budget;
 mod builder;
 mod call;
+mod choice;
+mod dial;
 mod driver;
 mod fail;
 mod hooked;
@@ -25,6 +27,8 @@ mod streams;
 
 pub use builder::ClientBuilder;
 pub use call::{Call, CallMeta, Oneway, Started, TracedCall};
+pub use choice::Choice;
+pub use dial::Dialling;
 pub use fail::Fail;
 pub use many::Select;
 pub use over::Over;

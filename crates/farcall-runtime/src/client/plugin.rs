@@ -1,15 +1,16 @@
 //! Plugins and interceptors of a client: who is asked, and what they are shown.
 
-use super::{ClientBuilder, link::Link};
+use super::{Choice, ClientBuilder, Dialling, link::Link};
 use crate::{
     answer::{Answer, Around, Encoded, Given, Reading},
-    server::{Moments, Outcome, Verdict},
+    net::Socket,
+    server::{MethodInfo, Moments, Outcome, Verdict},
 };
 use bytes::Bytes;
 use farcall_core::{Body, Compress, Format, Meta, Put, Status, Streams, Take};
 use std::{
     fmt,
-    future::{Future, poll_fn},
+    future::{Future, poll_fn, ready},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -26,6 +27,12 @@ pub trait ClientPlugin: Send + Sync + 'static {
     /// When to ask. Read once, when the client is built.
     fn moments(&self) -> Moments;
 
+    /// A call begins, and nobody was asked about it yet. [`on_reply`](ClientPlugin::on_reply) tells
+    /// the end of every call that was begun, and of no other.
+    fn on_begin(&self, call: &ClientCall) {
+        let _ = call;
+    }
+
     /// A call begins: once for each, however often it is tried. Metadata may be added. Not asked if
     /// an earlier plugin refused the call.
     fn on_call(&self, call: &mut Outgoing) -> Verdict {
@@ -38,6 +45,22 @@ pub trait ClientPlugin: Send + Sync + 'static {
     /// call that is answered with a stream ends with that.
     fn on_reply(&self, call: &ClientCall, outcome: Outcome<'_>) {
         let _ = (call, outcome);
+    }
+
+    /// A connection was dialled, and nothing was said over it. It may be wrapped
+    /// ([`Socket::wrap`]), used for a while, or refused: that is an attempt to connect that has
+    /// failed. Dialling and all plugins together have `Limits::connect_time`.
+    fn on_dial(&self, socket: Socket) -> Dialling {
+        Box::pin(ready(Ok(socket)))
+    }
+
+    /// An address is to be chosen for a call of a client that has several, one of them being open:
+    /// once for each attempt. The answer is its place in the [`Choice`], or none, which leaves it
+    /// to later plugins and at last to [`Select`](super::Select). An address that cannot be called
+    /// now is asked to connect, and the call goes elsewhere.
+    fn on_select(&self, call: &ClientCall, choice: &Choice<'_>) -> Option<usize> {
+        let _ = (call, choice);
+        None
     }
 
     /// An attempt has failed, or met a server that leaves, and another is made: once for each.
@@ -65,6 +88,7 @@ pub trait ClientPlugin: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct ClientCall {
     pub(super) protocol: &'static str,
+    pub(super) info: Option<&'static MethodInfo>,
     pub(super) service: String,
     pub(super) method: String,
     pub(super) oneway: bool,
@@ -88,6 +112,13 @@ impl ClientCall {
     /// The method's name, as it is called.
     pub fn method(&self) -> &str {
         &self.method
+    }
+
+    /// The method of a `#[service]`; none for calls by name, whose names may be anybody's
+    /// invention: do not let them become labels of a metric. Its service may be called under
+    /// another name ([`Client::named`](super::Client::named)).
+    pub fn info(&self) -> Option<&'static MethodInfo> {
+        self.info
     }
 
     /// Whether no answer is wanted.
@@ -287,12 +318,17 @@ impl Hooks {
 
     /// Whether calls are shown to anybody.
     pub(super) fn minds_calls(&self) -> bool {
-        let calls = Moments::CALL | Moments::REPLY | Moments::RETRY;
-        self.moments.has(calls) || !self.around.is_empty()
+        let calls = Moments::BEGIN | Moments::CALL | Moments::REPLY | Moments::RETRY;
+        self.moments.has(calls | Moments::SELECT) || !self.around.is_empty()
     }
 
     pub(super) fn minds(&self, at: Moments) -> bool {
         self.moments.has(at)
+    }
+
+    /// All that want to be asked at this moment.
+    pub(super) fn plugins(&self, at: Moments) -> impl Iterator<Item = &dyn ClientPlugin> {
+        self.plugins.iter().filter(move |(_, moments)| moments.has(at)).map(|(plugin, _)| &**plugin)
     }
 
     /// All that want to be told at this moment. A panic of theirs is theirs alone.
@@ -300,8 +336,8 @@ impl Hooks {
         if !self.moments.has(at) {
             return;
         }
-        for (plugin, _) in self.plugins.iter().filter(|(_, moments)| moments.has(at)) {
-            let _ = catch_unwind(AssertUnwindSafe(|| tell(&**plugin)));
+        for plugin in self.plugins(at) {
+            let _ = catch_unwind(AssertUnwindSafe(|| tell(plugin)));
         }
     }
 

@@ -14,6 +14,7 @@ mod dial;
 mod identity;
 mod memory;
 mod settings;
+mod socket;
 mod tcp;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
@@ -27,6 +28,7 @@ pub(crate) use dial::{Dialer, Settings};
 pub use identity::Identity;
 pub(crate) use memory::{MemoryListener, dial as dial_memory, pair};
 pub use settings::Tcp;
+pub use socket::{Socket, SocketIo};
 pub(crate) use tcp::{adopt, bind as bind_tcp, dial as dial_tcp};
 pub(crate) use told::Told;
 pub(crate) use tunnel::tunnel;

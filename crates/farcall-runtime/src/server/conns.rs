@@ -80,6 +80,8 @@ impl Shared {
         // Asked first: who is refused takes nobody's place.
         let visit = self.gate.connect(&stream.peer).map_err(Refused::Plugin);
         let visit = visit.inspect_err(|why| self.refused(&peer, why))?;
+        let stream = self.gate.accept(stream).map_err(Refused::Plugin);
+        let stream = stream.inspect_err(|why| self.refused(&peer, why))?;
         let admitted = {
             let mut conns = self.conns();
             conns.make_room(self.limits.connections).map(|gives_way| {

@@ -6,7 +6,10 @@ use super::{
     happening::{Happening, Served},
     plugin::{CallInfo, Deciding, Moments, Outcome, Plugin, Verdict},
 };
-use crate::{net::Peer, observe::trace::span};
+use crate::{
+    net::{Peer, Socket, Stream},
+    observe::trace::span,
+};
 use farcall_core::{MethodId, Status, Str};
 use std::{
     future::Future,
@@ -66,6 +69,18 @@ impl Gate {
         for plugin in self.plugins(Moments::HAPPENING) {
             let _ = catch_unwind(AssertUnwindSafe(|| plugin.on_happening(happening)));
         }
+    }
+
+    /// Lets those wrap a connection who want to; none where one panicked.
+    pub(super) fn accept(&self, stream: Stream) -> Result<Stream, Status> {
+        if !self.moments.has(Moments::ACCEPT) {
+            return Ok(stream);
+        }
+        let wrapped = catch_unwind(AssertUnwindSafe(|| {
+            let plugins = self.plugins(Moments::ACCEPT);
+            plugins.fold(Socket::new(stream), |socket, plugin| plugin.on_accept(socket))
+        }));
+        wrapped.map(Socket::into_stream).map_err(|_| Status::internal("a plugin panicked"))
     }
 
     pub(super) fn trace(&mut self) {

@@ -5,14 +5,14 @@ use super::{
     gate::Watch,
     happening::{Happening, Served},
 };
-use crate::net::Peer;
+use crate::net::{Peer, Socket};
 use farcall_core::Status;
 use std::{future::Future, ops::BitOr, pin::Pin, time::Duration};
 use tokio::time::Instant;
 
 /// Which moments a plugin wants to be asked at. What nobody wants costs one test of a bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moments(u8);
+pub struct Moments(u16);
 
 impl Moments {
     /// None.
@@ -25,7 +25,7 @@ impl Moments {
     pub const CALL: Moments = Moments(4);
     /// [`Plugin::on_reply`]
     pub const REPLY: Moments = Moments(8);
-    /// [`Plugin::on_begin`]
+    /// [`Plugin::on_begin`], [`ClientPlugin::on_begin`](crate::ClientPlugin::on_begin)
     pub const BEGIN: Moments = Moments(16);
     /// [`Plugin::on_happening`]
     pub const HAPPENING: Moments = Moments(32);
@@ -33,6 +33,12 @@ impl Moments {
     pub const RETRY: Moments = Moments(64);
     /// [`ClientPlugin::on_miss`](crate::ClientPlugin::on_miss), on clients only.
     pub const MISS: Moments = Moments(128);
+    /// [`Plugin::on_accept`], on servers only.
+    pub const ACCEPT: Moments = Moments(256);
+    /// [`ClientPlugin::on_dial`](crate::ClientPlugin::on_dial), on clients only.
+    pub const DIAL: Moments = Moments(512);
+    /// [`ClientPlugin::on_select`](crate::ClientPlugin::on_select), on clients only.
+    pub const SELECT: Moments = Moments(1024);
 
     /// Whether any of these is among them.
     #[inline]
@@ -111,6 +117,14 @@ pub trait Plugin: Send + Sync + 'static {
     fn on_connect(&self, peer: &Peer) -> Verdict {
         let _ = peer;
         Verdict::Go
+    }
+
+    /// A connection was not refused, and not a byte of it was read: it may be wrapped
+    /// ([`Socket::wrap`]). Asked once for each connection that no plugin refused at once; what a
+    /// plugin has yet to decide about is wrapped, and waits. To refuse one is
+    /// [`on_connect`](Plugin::on_connect)'s; one whose wrapping panics is closed.
+    fn on_accept(&self, socket: Socket) -> Socket {
+        socket
     }
 
     /// A connection is gone. Called once for each that this plugin's `on_connect` let in, also if

@@ -4,7 +4,8 @@
 //! Source: rpcx v1.9.4 `server/gateway.go` and `server/converter.go`. The service is named by a
 //! field or by the path; what cannot be a call is answered with 200 and an error in the fields,
 //! what fails with 500 (401 where nobody is known), and no answer says in its body what went wrong.
-//! Unlike Go, a compressed payload is unfolded.
+//! Unlike Go, a compressed payload is unfolded, and a trace may be named by the fields of W3C Trace
+//! Context, which are what libraries of HTTP send by themselves.
 
 use super::{head, head::Head, plan::decode, reply};
 use crate::rpcx;
@@ -77,7 +78,7 @@ pub(super) fn read(
         format: rpcx::format(u8::try_from(format).unwrap_or(u8::MAX)),
         compress: rpcx::compression(u8::try_from(compress).unwrap_or(u8::MAX)),
         oneway: fields.oneway,
-        meta: meta(&fields.meta, fields.token.as_deref()),
+        meta: fields.meta(),
         echo: echo.into(),
     })
 }
@@ -90,7 +91,7 @@ pub(super) fn metadata(head: &Head, bytes: &[u8]) -> Meta {
         fields.put(name, value);
         true
     });
-    meta(&fields.meta, fields.token.as_deref())
+    fields.meta()
 }
 
 /// What a request's fields say. Of those that come twice the first counts, as in Go.
@@ -105,7 +106,14 @@ struct Fields {
     meta: Vec<u8>,
     token: Option<Vec<u8>>,
     oneway: bool,
+    /// `traceparent`, each time it comes; and `tracestate`, whose fields are one list.
+    parents: Vec<Vec<u8>>,
+    state: Vec<u8>,
 }
+
+/// The names of W3C Trace Context, level 1, as fields and as metadata.
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
 
 impl Fields {
     fn put(&mut self, name: &[u8], value: &[u8]) {
@@ -118,6 +126,13 @@ impl Fields {
             b"x-rpcx-compresstype" => &mut self.compress,
             b"x-rpcx-meta" => &mut self.meta,
             b"authorization" if !value.is_empty() => self.token.get_or_insert_default(),
+            name if name == TRACEPARENT.as_bytes() => return self.parents.push(value.to_vec()),
+            name if name == TRACESTATE.as_bytes() => {
+                if !self.state.is_empty() {
+                    self.state.push(b',');
+                }
+                return self.state.extend_from_slice(value);
+            }
             // Any text, also `false`.
             b"x-rpcx-oneway" => return self.oneway |= !value.is_empty(),
             _ => return,
@@ -125,6 +140,24 @@ impl Fields {
         if place.is_empty() {
             place.extend_from_slice(value);
         }
+    }
+
+    /// Metadata as `a=b&c=d`, laid out as rpcx's wire does; the token last, so that it holds
+    /// against a pair of the same name. What `X-RPCX-Meta` says of a trace goes before what fields
+    /// of their own say: whoever wrote it knew the call, and not only the request.
+    fn meta(&self) -> Meta {
+        let mut pairs = pairs(&self.meta);
+        if let [parent] = &self.parents[..]
+            && !pairs.iter().any(|(key, _)| key == TRACEPARENT)
+        {
+            pairs.retain(|(key, _)| key != TRACESTATE);
+            let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+            pairs.push((TRACEPARENT.to_owned(), text(parent)));
+            if !self.state.is_empty() {
+                pairs.push((TRACESTATE.to_owned(), text(&self.state)));
+            }
+        }
+        rpcx::metadata(&pairs, self.token.as_deref())
     }
 
     fn echo(&self) -> Vec<u8> {
@@ -206,9 +239,8 @@ fn go_number(text: &[u8], function: &str) -> Result<u64, String> {
     Err(format!("strconv.{function}: parsing \"{shown}\": {why}"))
 }
 
-/// Metadata as `a=b&c=d`, laid out as rpcx's wire does; the token last, so that it holds against a
-/// pair of the same name.
-fn meta(text: &[u8], token: Option<&[u8]>) -> Meta {
+/// The pairs in `a=b&c=d`.
+fn pairs(text: &[u8]) -> Vec<(String, String)> {
     let pairs = text.split(|b| *b == b'&').filter(|pair| !pair.is_empty());
     let pairs = pairs.map(|pair| {
         let at = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
@@ -221,5 +253,5 @@ fn meta(text: &[u8], token: Option<&[u8]>) -> Meta {
     // Of a name that comes twice the first counts here, the last in the block.
     let mut pairs: Vec<_> = pairs.map(|[key, value]| (key, value)).collect();
     pairs.reverse();
-    rpcx::metadata(&pairs, token)
+    pairs
 }

@@ -5,7 +5,8 @@
 //! `Content-Type: application/json` and `Accept: application/json`, without which Go's
 //! `powerman/rpc-codec` answers 415; a failure has a reply too, whatever the status says. Where
 //! the body of an answer is no reply, its status is the failure. A notification is answered
-//! without a body, and what comes in spite of that is let be.
+//! without a body, and what comes in spite of that is let be. Metadata are fields of the head, as
+//! in plain calls over HTTP: credentials, and where the call stands in a trace.
 
 use super::{
     JsonRpc, Version,
@@ -13,10 +14,11 @@ use super::{
     scan::{Cut, Scan},
     space,
 };
+use crate::http1::Http;
 use crate::http1::client::{Answer, Exchange, Fields, Step, body, close, failure, host, open};
 use crate::{Control, Event, Fed, Head, Mark, Out, Place, Protocol, Reply, Side, Sniff, Wire};
 use bytes::{Buf, Bytes, BytesMut};
-use farcall_core::{Body, Compress, Format, Limits, Meta, Routes, Sent, Status};
+use farcall_core::{Body, Compress, Format, Limits, Routes, Sent, Status};
 
 /// The protocol of targets with `+http`; servers know it as requests of HTTP.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +44,20 @@ impl Protocol for Post {
         Format::Json
     }
 
-    fn carries_meta(&self) -> bool {
+    fn carries(&self, format: Format) -> bool {
+        format == Format::Json
+    }
+
+    fn compresses(&self) -> bool {
         false
+    }
+
+    fn auth_key(&self) -> Option<&'static str> {
+        Http.auth_key()
+    }
+
+    fn auth_value(&self, token: &str) -> String {
+        Http.auth_value(token)
     }
 
     fn in_flight(&self) -> Option<usize> {
@@ -88,7 +102,7 @@ impl Posts {
         let note = self.notes.iter().position(|note| *note == seq);
         let note = note.map(|at| self.notes.swap_remove(at)).is_some();
         let is_good = matches!(answer.status(), 200..300);
-        let (format, compress, meta) = (Format::Json, Compress::None, Meta::default());
+        let (format, compress, meta) = (Format::Json, Compress::None, answer.meta());
         let result = match body(answer, self.limits.unfolded_bytes) {
             Ok(_) if note && is_good => Ok(Bytes::from_static(b"null").into()),
             Ok(text) => match self.find(seq, text) {
@@ -166,7 +180,8 @@ impl Wire for Posts {
         let tail = out.tail();
         let frame = tail.len();
         if let Head::Call(head) = head {
-            open(tail, &self.host, &self.path, &Fields { accept: true, ..Fields::default() });
+            let fields = Fields { accept: true, meta: head.meta, ..Fields::default() };
+            open(tail, &self.host, &self.path, &fields);
             self.begun = (head.seq, tail.len());
             if head.oneway && self.version == Version::Two {
                 self.notes.push(head.seq);

@@ -95,7 +95,13 @@ impl Way {
 
     /// Whether there is a place for credentials.
     pub(super) fn has_credentials(&self) -> bool {
-        sniff::by_name(self.protocol).is_some_and(|p| p.auth_key().is_some())
+        // Posted, every protocol has one: that of HTTP.
+        let posted = self.protocol == "jsonrpc" && self.is_http();
+        posted || sniff::by_name(self.protocol).is_some_and(|p| p.auth_key().is_some())
+    }
+
+    fn is_http(&self) -> bool {
+        matches!(self.carrier, Carrier::Http | Carrier::Https)
     }
 
     /// Serves what `server` builds.

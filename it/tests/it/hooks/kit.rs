@@ -1,11 +1,11 @@
 //! A service that ends every way a call can end, and hooks on both sides that count.
 
 use farcall::{
-    Answer, CallInfo, ClientCall, ClientPlugin, Cx, Inbound, Incoming, Moments, Outcome, Outgoing,
-    Peer, Plugin, Result, Server, Status, Stream, Verdict,
+    Answer, CallInfo, ClientCall, ClientPlugin, Cx, Dialling, Inbound, Incoming, Moments, Outcome,
+    Outgoing, Peer, Plugin, Result, Server, Socket, Status, Stream, Verdict,
 };
 use std::{
-    future::pending,
+    future::{self, pending},
     pin::Pin,
     sync::{
         Arc, Mutex,
@@ -128,6 +128,10 @@ pub(super) struct Counts {
     pub(super) connect: usize,
     pub(super) close: usize,
     pub(super) miss: usize,
+    /// Connections that were shown, to be wrapped.
+    pub(super) dial: usize,
+    /// Calls that were begun, whoever refused them then.
+    pub(super) begin: usize,
     pub(super) call: usize,
     pub(super) around: usize,
     /// Interceptors that saw an answer.
@@ -213,7 +217,15 @@ impl Hook {
 
 impl Plugin for Hook {
     fn moments(&self) -> Moments {
-        Moments::CONNECT | Moments::CLOSE | Moments::CALL | Moments::REPLY
+        let calls = Moments::BEGIN | Moments::CALL | Moments::REPLY;
+        Moments::CONNECT | Moments::ACCEPT | Moments::CLOSE | calls
+    }
+    fn on_accept(&self, socket: Socket) -> Socket {
+        self.count(|counts| counts.dial += 1);
+        socket
+    }
+    fn on_begin(&self, _: &CallInfo<'_>) {
+        self.count(|counts| counts.begin += 1);
     }
     fn on_connect(&self, _: &Peer) -> Verdict {
         self.count(|counts| counts.connect += 1);
@@ -232,7 +244,15 @@ impl Plugin for Hook {
 
 impl ClientPlugin for Hook {
     fn moments(&self) -> Moments {
-        Plugin::moments(self) | Moments::RETRY | Moments::MISS
+        Plugin::moments(self) | Moments::DIAL | Moments::RETRY | Moments::MISS
+    }
+    fn on_dial(&self, socket: Socket) -> Dialling {
+        self.count(|counts| counts.dial += 1);
+        Box::pin(future::ready(Ok(socket)))
+    }
+    fn on_begin(&self, call: &ClientCall) {
+        assert_eq!(call.info().is_some(), call.service() == "Work");
+        self.count(|counts| counts.begin += 1);
     }
     fn on_call(&self, call: &mut Outgoing) -> Verdict {
         assert!(!call.call().service().is_empty() && !call.call().protocol().is_empty());

@@ -3,6 +3,7 @@
 //! that cannot be.
 
 mod around;
+mod conns;
 mod kit;
 
 use farcall::{Client, ClientBuilder, Result, Status, Value};
@@ -173,8 +174,11 @@ async fn call(client: &WorkClient, kind: Kind, end: End) -> Result<()> {
 }
 
 fn holds(counts: &Counts, (often, ends): Want) -> bool {
-    let Counts { call, around, seen, reply, .. } = *counts;
-    [call, around, seen, reply] == often && counts.ends.iter().all(|end| ends.contains(end))
+    let Counts { begin, call, around, seen, reply, .. } = *counts;
+    // What is begun is what ends.
+    begin == reply
+        && [call, around, seen, reply] == often
+        && counts.ends.iter().all(|end| ends.contains(end))
 }
 
 async fn client(way: Way, address: &str, hook: &Hook) -> Result<WorkClient> {
@@ -242,7 +246,9 @@ async fn run(way: Way, kind: Kind, end: End, wants: [Want; 2]) -> Result<(), Sta
     // And nothing came after.
     let [there, here] = [there.counts(), here.counts()];
     assert!(holds(&there, wants[0]) && holds(&here, wants[1]), "{there:?} {here:?}");
-    assert_eq!((here.connect, here.miss, here.retry), (1, 0, 0), "{here:?}");
+    assert_eq!((here.connect, here.dial, here.miss, here.retry), (1, 1, 0, 0), "{here:?}");
+    // None, where nothing was said and the client was gone before.
+    assert_eq!(there.connect, there.dial, "{there:?}");
     assert_eq!(worker.entered(), usize::from(there.seen == 1 || cut_short(end, &there)));
     Ok(())
 }

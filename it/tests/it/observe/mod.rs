@@ -1,6 +1,7 @@
-//! What a server counts, tells and holds back: over every protocol, and against callers who want
-//! to make it count for ever.
+//! What servers and clients count, and what a server tells and holds back: over every protocol, and
+//! against callers who want to make it count for ever.
 
+mod client;
 mod kit;
 mod metrics;
 mod page;

@@ -1,6 +1,9 @@
 //! A trace goes on from hop to hop, and every call has its span.
 
-use super::{WAYS, eventually, kit::Memory};
+use super::{
+    WAYS, eventually,
+    kit::{Memory, Seen},
+};
 use farcall::{Client, Cx, Result, Server, TraceContext};
 use farcall_it::{
     frames::{Frame, Raw},
@@ -92,9 +95,9 @@ async fn serve() -> Running {
     Running::start(Server::new().add(HopServer::new(Hopper)).traced()).await
 }
 
-/// Neither net/rpc nor JSON-RPC has a place for it; our client of the latter says none over HTTP.
+/// Neither net/rpc nor JSON-RPC has a place for it; posted, the latter has that of HTTP.
 fn has_place(way: &str) -> bool {
-    !way.starts_with("netrpc") && !way.starts_with("jsonrpc")
+    !way.starts_with("netrpc") && way != "jsonrpc"
 }
 
 fn url(way: &str, running: &Running) -> String {
@@ -159,6 +162,109 @@ async fn the_state_travels_from_rpcx_to_http() -> Result<()> {
     let text = r#"{"jsonrpc":"2.0","id":1,"method":"Hop.Place"}"#;
     let answer = http.call(&post("/jsonrpc", &fields, text)).await;
     assert!(answer.body.contains(TRACE) && answer.body.contains("a=1,b=2"), "{answer:?}");
+    Ok(())
+}
+
+/// Both ends of every protocol: what a client's span says is what the server's goes on from, and
+/// what is on the wire between them.
+#[tokio::test]
+async fn a_clients_span_is_what_the_servers_goes_on_from() -> Result<()> {
+    let (memory, _guard) = Memory::begin();
+    let running = serve().await;
+    for (way, protocol) in WAYS {
+        let hop = HopClient::connect(&url(way, &running)).await?;
+        let before = memory.spans(|_| true).len();
+        let told = hop.place().traced().await?;
+        let of = |kind: &str| {
+            let spans = memory.spans(|span| span.is("otel.kind", kind));
+            spans.last().cloned().expect(kind)
+        };
+        let (ours, theirs) = (of("client"), of("server"));
+        assert_eq!(memory.spans(|_| true).len(), before + 2, "{way}");
+        let field = |span: &Seen, name: &str| span.fields.get(name).cloned().unwrap_or_default();
+        assert!(theirs.is("trace_id", &told[0]) && theirs.is("span_id", &told[1]), "{theirs:?}");
+        assert!(theirs.is("protocol", protocol), "{way} {theirs:?}");
+        let goes_on = has_place(way);
+        assert_eq!(field(&ours, "trace_id") == told[0], goes_on, "{way} {ours:?} {theirs:?}");
+        assert_eq!(field(&ours, "span_id") == told[2], goes_on, "{way} {ours:?} {theirs:?}");
+        assert_eq!(field(&theirs, "parent_id"), told[2], "{way}");
+        // What a peer that is not farcall's reads of our client.
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        if way == "rpcx+http" || way == "netrpc+http" {
+            continue; // the same bytes, in a tunnel
+        }
+        let client = Client::lazy(format!("{way}://{address}"))?.meta("tenant", "blue");
+        let client = if goes_on { client } else { Client::lazy(format!("{way}://{address}"))? };
+        let call = client.call_as::<(), ()>("Hop.Place", ()).traced();
+        let seen = async {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut seen = Vec::new();
+            let whole = |seen: &str| seen.contains("Place") && (!goes_on || seen.contains("-01"));
+            while !whole(&String::from_utf8_lossy(&seen)) {
+                let read = tokio::io::AsyncReadExt::read_buf(&mut stream, &mut seen).await;
+                assert!(read.expect("bytes") > 0, "{way}");
+            }
+            String::from_utf8_lossy(&seen).into_owned()
+        };
+        let seen = tokio::select! {
+            _ = call => panic!("nobody answers"),
+            seen = seen => seen,
+        };
+        let span = of("client");
+        let parent = format!("00-{}-{}-01", field(&span, "trace_id"), field(&span, "span_id"));
+        assert_eq!(seen.contains(&parent) && seen.contains("traceparent"), goes_on, "{way} {seen}");
+    }
+    Ok(())
+}
+
+/// What peers send that are not farcall's, in every form there is.
+#[tokio::test]
+async fn traces_of_others_go_on_and_malformed_ones_do_not() -> Result<()> {
+    let running = serve().await;
+    let mut http = Http::connect(&running.url).await;
+    let json = r#"{"jsonrpc":"2.0","id":1,"method":"Hop.Place"}"#;
+    let gateway = "X-RPCX-ServicePath: Hop\r\nX-RPCX-ServiceMethod: Place\r\n\
+                   X-RPCX-SerializeType: 1\r\n";
+    let upper = PARENT.to_uppercase();
+    let zero = PARENT.replace(TRACE, &"0".repeat(32));
+    for (parent, good) in [
+        (PARENT, true),
+        (&*format!("cc{}-more", &PARENT[2..]), true),
+        ("", false),
+        ("no", false),
+        (&*upper, false),
+        (&*zero, false),
+        (&PARENT[..54], false),
+        (&*format!("{PARENT}-more"), false),
+        (&*format!("ff{}", &PARENT[2..]), false),
+    ] {
+        let plain = format!("traceparent: {parent}\r\nTracestate: a=1\r\n");
+        let own = format!("X-RPCX-Meta: traceparent={parent}&tracestate=a%3D1\r\n");
+        let posted = "X-JSONRPC-2.0: true\r\n";
+        for request in [
+            post("/Hop/Place", &plain, ""),
+            post("/jsonrpc", &plain, json),
+            post("/", &format!("{gateway}{plain}"), "null"),
+            post("/", &format!("{gateway}{own}"), "null"),
+            post("/", &format!("{posted}{plain}"), json),
+            post("/", &format!("{posted}{own}"), json),
+        ] {
+            let answer = http.call(&request).await;
+            let found = [TRACE, "b7ad6b7169203331", "a=1"].map(|part| answer.body.contains(part));
+            assert_eq!((answer.status, found), (200, [good; 3]), "{request} {answer:?}");
+        }
+        let pair = |key: &[u8], value: &[u8]| {
+            let length = |part: &[u8]| (part.len() as u32).to_be_bytes();
+            [&length(key)[..], key, &length(value)[..], value].concat()
+        };
+        let meta = [pair(b"traceparent", parent.as_bytes()), pair(b"tracestate", b"a=1")].concat();
+        let frame = Frame { meta, ..Frame::call(1, "Hop", "Place", 1, b"null") };
+        let answer = Raw::connect(&running.url).await.call(&frame).await.expect("an answer");
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(answer.error().is_none(), "{body}");
+        assert_eq!([TRACE, "a=1"].map(|part| body.contains(part)), [good; 2], "{parent} {body}");
+    }
     Ok(())
 }
 

@@ -36,7 +36,7 @@ pub(super) fn fits(link: &Link, head: &CallHead<'_>) -> Result<(), Status> {
         CallHead { format: Format::Gob, .. } if !carried => "bodies in gob".to_owned(),
         CallHead { format, .. } if !carried => format!("bodies in {format}, only in {default}"),
         CallHead { compress: Compress::None, .. } => return Ok(()),
-        CallHead { compress, .. } if !protocol.carries_meta() => {
+        CallHead { compress, .. } if !protocol.compresses() => {
             format!("compressed bodies ({compress})")
         }
         _ => return Ok(()),

@@ -4,13 +4,14 @@
 use super::{Raw, Stage, Timer, To, timer_at};
 use crate::{
     client::{
-        Fail, Handle,
-        many::Picked,
+        Choice, Fail, Handle,
+        many::{Many, Picked},
         pool::{Role, Taken},
         queue::Place,
         slots::SlotId,
     },
     clock::after,
+    server::Moments,
 };
 use farcall_core::{Code, Origin, Sent, Status};
 use farcall_wire::Reply;
@@ -92,7 +93,13 @@ impl<Req> Raw<Req> {
             return Err(Status::deadline_exceeded(text).with_earlier(many.reasons()));
         }
         let avoid = self.tries.as_ref().map_or(&[][..], |tries| &tries.addresses);
-        match many.take(waited, avoid, cx.waker())? {
+        let told = self.tries.as_ref().and_then(|tries| tries.told.as_ref());
+        let asked = told.filter(|(hooks, _)| hooks.minds(Moments::SELECT));
+        let prefers = asked.map(|(hooks, call)| {
+            move |many: &Many| hooks.select(call, &Choice { many, tried: avoid })
+        });
+        let prefers = prefers.as_ref().map(|prefers| prefers as &dyn Fn(&Many) -> Option<usize>);
+        match many.take(waited, avoid, prefers, cx.waker())? {
             Picked::Node(handle) => {
                 if waited.is_some() {
                     self.take_what_is_left();

@@ -13,25 +13,49 @@ pub(super) struct Handles {
     durations: Histogram,
     received: Counter,
     sent: Counter,
+    retries: Counter,
+    /// `farcall_server_calls_total`, or that of clients.
+    ended_name: &'static str,
     ended: [OnceLock<Counter>; ENDS],
 }
 
 impl Handles {
     pub(super) fn new(key: &Key) -> Handles {
-        let labels = vec![
+        let mut labels = vec![
             Label::new("service", key.service.to_string()),
             Label::new("method", key.method.to_string()),
             Label::new("protocol", key.protocol),
         ];
+        let ended = array::from_fn(|_| OnceLock::new());
+        let Some(client) = &key.client else {
+            return Handles {
+                started: counter!("farcall_server_calls_started_total", labels.clone()),
+                in_flight: gauge!("farcall_server_calls_in_flight", labels.clone()),
+                durations: histogram!("farcall_server_call_duration_seconds", labels.clone()),
+                received: counter!("farcall_server_received_bytes_total", labels.clone()),
+                sent: counter!("farcall_server_sent_bytes_total", labels.clone()),
+                retries: Counter::noop(),
+                ended_name: "farcall_server_calls_total",
+                ended,
+                labels,
+            };
+        };
+        labels.insert(0, Label::new("client", client.to_string()));
         Handles {
-            started: counter!("farcall_server_calls_started_total", labels.clone()),
-            in_flight: gauge!("farcall_server_calls_in_flight", labels.clone()),
-            durations: histogram!("farcall_server_call_duration_seconds", labels.clone()),
-            received: counter!("farcall_server_received_bytes_total", labels.clone()),
-            sent: counter!("farcall_server_sent_bytes_total", labels.clone()),
-            ended: array::from_fn(|_| OnceLock::new()),
+            started: counter!("farcall_client_calls_started_total", labels.clone()),
+            in_flight: gauge!("farcall_client_calls_in_flight", labels.clone()),
+            durations: histogram!("farcall_client_call_duration_seconds", labels.clone()),
+            received: Counter::noop(),
+            sent: Counter::noop(),
+            retries: counter!("farcall_client_retries_total", labels.clone()),
+            ended_name: "farcall_client_calls_total",
+            ended,
             labels,
         }
+    }
+
+    pub(super) fn retry(&self) {
+        self.retries.increment(1);
     }
 
     pub(super) fn begin(&self, bytes: usize) {
@@ -48,10 +72,44 @@ impl Handles {
             let ended = ended.get_or_init(|| {
                 let mut labels = self.labels.clone();
                 labels.push(Label::new("code", label(end)));
-                counter!("farcall_server_calls_total", labels)
+                counter!(self.ended_name, labels)
             });
             ended.increment(1);
         }
+    }
+}
+
+/// What became of a client's connections.
+pub(super) struct Dials {
+    open: Gauge,
+    opened: Counter,
+    failed: Counter,
+    closed: Counter,
+}
+
+impl Dials {
+    pub(super) fn new(client: &str) -> Dials {
+        let labels = vec![Label::new("client", client.to_owned())];
+        Dials {
+            open: gauge!("farcall_client_connections_open", labels.clone()),
+            opened: counter!("farcall_client_connections_total", labels.clone()),
+            failed: counter!("farcall_client_connections_failed_total", labels.clone()),
+            closed: counter!("farcall_client_connections_closed_total", labels),
+        }
+    }
+
+    pub(super) fn opened(&self) {
+        self.open.increment(1.0);
+        self.opened.increment(1);
+    }
+
+    pub(super) fn failed(&self) {
+        self.failed.increment(1);
+    }
+
+    pub(super) fn closed(&self) {
+        self.open.decrement(1.0);
+        self.closed.increment(1);
     }
 }
 
@@ -159,15 +217,39 @@ mod tests {
     fn a_recorder_hears_all_of_it() {
         let (sums, peer) = (Sums::default(), &crate::net::Peer::Memory);
         metrics::with_local_recorder(&sums, || {
-            let key = Key { service: "Arith".into(), method: "Mul".into(), protocol: "rpcx" };
-            let handles = Handles::new(&key);
+            let key = |client: Option<&str>| Key {
+                client: client.map(Into::into),
+                service: "Arith".into(),
+                method: "Mul".into(),
+                protocol: "rpcx",
+            };
+            let ours = Handles::new(&key(Some("shop")));
+            ours.begin(0);
+            ours.retry();
+            ours.end(4, 0, Duration::from_millis(250));
+            let dials = Dials::new("shop");
+            dials.opened();
+            dials.opened();
+            dials.failed();
+            dials.closed();
+            let handles = Handles::new(&key(None));
             handles.begin(9);
             handles.begin(9);
             handles.end(0, 4, Duration::from_millis(500));
             happened(&Happening::Opened { peer }, |_| "none");
         });
         let labels = "service=Arith method=Mul protocol=rpcx";
+        let client = format!("client=shop {labels}");
         for (name, want) in [
+            (format!("farcall_client_calls_started_total {client}"), 1.0),
+            (format!("farcall_client_calls_in_flight {client}"), 0.0),
+            (format!("farcall_client_calls_total {client} code=deadline_exceeded"), 1.0),
+            (format!("farcall_client_call_duration_seconds {client}"), 0.25),
+            (format!("farcall_client_retries_total {client}"), 1.0),
+            ("farcall_client_connections_open client=shop".to_owned(), 1.0),
+            ("farcall_client_connections_total client=shop".to_owned(), 2.0),
+            ("farcall_client_connections_failed_total client=shop".to_owned(), 1.0),
+            ("farcall_client_connections_closed_total client=shop".to_owned(), 1.0),
             (format!("farcall_server_calls_started_total {labels}"), 2.0),
             (format!("farcall_server_calls_in_flight {labels}"), 1.0),
             (format!("farcall_server_calls_total {labels} code=ok"), 1.0),

@@ -1,6 +1,7 @@
 //! Counts of calls and connections: a plugin that adds to plain atomics, and a page of them for
 //! Prometheus.
 
+mod client;
 #[cfg(feature = "metrics")]
 mod facade;
 mod rows;
@@ -13,6 +14,8 @@ use crate::server::{
     Bound, CallInfo, Happening, HttpRequest, HttpResponse, Moments, Outcome, Page, Plugin, Served,
     Server,
 };
+pub use client::ClientMetrics;
+use client::Links;
 use farcall_core::Status;
 use rows::{Conns, Key, Row};
 use std::{
@@ -23,6 +26,7 @@ use std::{
 };
 
 /// Counts calls and connections of the servers it is plugged into: `server.plug(metrics.clone())`.
+/// Clients are counted by [`Metrics::client`], on the same page.
 ///
 /// Prometheus finds the numbers at a port of their own ([`Metrics::listen`]); no port of the
 /// services shows them, unless the page is mounted there ([`Metrics::page`]). With the feature
@@ -62,6 +66,8 @@ struct Inner {
     /// Those that were called; servers keep their own ways to them.
     rows: Mutex<BTreeMap<Key, Arc<Row>>>,
     conns: Mutex<Conns>,
+    /// Connections of clients, by their names.
+    links: Mutex<BTreeMap<Arc<str>, Arc<Links>>>,
 }
 
 impl Metrics {
@@ -90,7 +96,7 @@ impl Metrics {
 
     /// What the page says: Prometheus's text format, version 0.0.4.
     pub fn text(&self) -> String {
-        text::write(&self.0.rows(), &self.0.conns())
+        text::write(&self.0.rows(), &self.0.conns(), &self.0.links())
     }
 }
 
@@ -101,6 +107,16 @@ impl Inner {
 
     fn conns(&self) -> MutexGuard<'_, Conns> {
         self.conns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn links(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Links>>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The row of this key.
+    fn row(&self, key: Key) -> Arc<Row> {
+        let mut rows = self.rows();
+        Arc::clone(rows.entry(key).or_insert_with_key(|key| Arc::new(Row::new(key))))
     }
 }
 
@@ -147,9 +163,8 @@ impl Counting {
         let place = self.rows.get(method * self.protocols.len() + protocol)?;
         Some(place.get_or_init(|| {
             let (service, method) = self.methods[method].clone();
-            let key = Key { service, method, protocol: self.protocols[protocol] };
-            let mut rows = self.inner.rows();
-            Arc::clone(rows.entry(key).or_insert_with_key(|key| Arc::new(Row::new(key))))
+            let protocol = self.protocols[protocol];
+            self.inner.row(Key { client: None, service, method, protocol })
         }))
     }
 }

@@ -15,6 +15,8 @@ use std::{
 /// What tells series apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
+    /// Which client; none for servers.
+    pub(super) client: Option<Arc<str>>,
     pub(super) service: Arc<str>,
     pub(super) method: Arc<str>,
     pub(super) protocol: &'static str,
@@ -58,7 +60,7 @@ pub(super) fn label(end: usize) -> String {
     }
 }
 
-/// Calls of one method over one protocol.
+/// Calls of one method over one protocol, to a server or of a client.
 pub(super) struct Row {
     pub(super) started: AtomicU64,
     pub(super) ended: [AtomicU64; ENDS],
@@ -67,6 +69,8 @@ pub(super) struct Row {
     pub(super) nanos: AtomicU64,
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
+    /// Of clients only.
+    pub(super) retries: AtomicU64,
     #[cfg(feature = "metrics")]
     facade: super::facade::Handles,
 }
@@ -81,6 +85,7 @@ impl Row {
             nanos: AtomicU64::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
             #[cfg(feature = "metrics")]
             facade: super::facade::Handles::new(key),
         }
@@ -109,6 +114,12 @@ impl Row {
         }
         #[cfg(feature = "metrics")]
         self.facade.end(end, bytes, took);
+    }
+
+    pub(super) fn retry(&self) {
+        self.retries.fetch_add(1, Relaxed);
+        #[cfg(feature = "metrics")]
+        self.facade.retry();
     }
 
     /// Calls that began and did not end. What is counted meanwhile never makes it less than none.

@@ -6,13 +6,14 @@ use farcall_core::Code;
 use std::time::Duration;
 
 fn key(service: &str, method: &str) -> Key {
-    Key { service: service.into(), method: method.into(), protocol: "rpcx" }
+    let (service, method) = (service.into(), method.into());
+    Key { client: None, service, method, protocol: "rpcx" }
 }
 
 #[test]
 fn a_row_as_text() {
     let (rows, conns) = (BTreeMap::new(), Conns::default());
-    let empty = text::write(&rows, &conns);
+    let empty = text::write(&rows, &conns, &BTreeMap::new());
     assert!(empty.lines().all(|line| line.starts_with("# ")), "{empty}");
     let row = Arc::new(Row::new(&key("A\"\\\n", "Mul")));
     row.begin(10);
@@ -21,7 +22,7 @@ fn a_row_as_text() {
     row.begin(0);
     row.end(Outcome::Failed(&Status::not_found("no")), 0, Duration::from_secs(11));
     let rows = BTreeMap::from([(key("A\"\\\n", "Mul"), row)]);
-    let text = text::write(&rows, &conns);
+    let text = text::write(&rows, &conns, &BTreeMap::new());
     let labels = r#"service="A\"\\\n",method="Mul",protocol="rpcx""#;
     for line in [
         format!("farcall_server_calls_started_total{{{labels}}} 3"),

@@ -1,7 +1,10 @@
 //! The page: Prometheus's text format, version 0.0.4. A line for each number; all lines of one name
 //! stand together, behind what says what it is.
 
-use super::rows::{BUCKETS, Conns, ENDS, Key, Row, label};
+use super::{
+    client::Links,
+    rows::{BUCKETS, Conns, ENDS, Key, Row, label},
+};
 use std::{
     collections::BTreeMap,
     fmt::{self, Display, Write as _},
@@ -14,50 +17,61 @@ use std::{
 /// The type of the page.
 pub(super) const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(super) fn write(rows: &BTreeMap<Key, Arc<Row>>, conns: &Conns) -> String {
-    let mut text = Text(String::with_capacity(rows.len() * 4_096 + 1_024));
-    text.of_rows(rows, "calls_started_total", "counter", "Calls that came.", |row| {
-        row.started.load(Relaxed)
-    });
-    text.head("calls_total", "counter", "Calls that ended.");
-    for (key, row) in rows {
-        for (end, count) in row.ended.iter().enumerate().take(ENDS) {
-            let count = count.load(Relaxed);
-            if count > 0 {
-                let code = label(end);
-                text.line("calls_total", &of(key, &[("code", &code)]), count);
-            }
-        }
-    }
-    let help = "Calls that came and did not end.";
-    text.of_rows(rows, "calls_in_flight", "gauge", help, Row::in_flight);
-    text.durations(rows);
+pub(super) fn write(
+    rows: &BTreeMap<Key, Arc<Row>>,
+    conns: &Conns,
+    links: &BTreeMap<Arc<str>, Arc<Links>>,
+) -> String {
+    let text = String::with_capacity(rows.len() * 4_096 + 1_024);
+    let of = |client| rows.iter().filter(move |(key, _)| key.client.is_some() == client);
+    let (served, called): (Rows<'_>, Rows<'_>) = (of(false).collect(), of(true).collect());
+    let mut text = Text { text, side: "server" };
+    text.of_calls(&served, ["Calls that came.", "Time from a call's arrival to its answer."]);
     let help = "Bytes of bodies as they came.";
-    text.of_rows(rows, "received_bytes_total", "counter", help, |row| row.received.load(Relaxed));
+    text.of_rows(&served, "received_bytes_total", "counter", help, |row| {
+        row.received.load(Relaxed)
+    });
     let help = "Bytes of bodies of answers, before they are compressed.";
-    text.of_rows(rows, "sent_bytes_total", "counter", help, |row| row.sent.load(Relaxed));
+    text.of_rows(&served, "sent_bytes_total", "counter", help, |row| row.sent.load(Relaxed));
     text.of_conns(conns);
-    text.0
+    if links.is_empty() {
+        return text.text;
+    }
+    text.side = "client";
+    text.of_calls(&called, ["Calls that began.", "Time from a call's beginning to its end."]);
+    let help = "Further attempts of calls.";
+    text.of_rows(&called, "retries_total", "counter", help, |row| row.retries.load(Relaxed));
+    text.of_links(links);
+    text.text
 }
 
-struct Text(String);
+/// The rows of one side.
+type Rows<'a> = Vec<(&'a Key, &'a Arc<Row>)>;
+
+struct Text {
+    text: String,
+    /// `server` or `client`.
+    side: &'static str,
+}
 
 /// The labels of a call's number.
 fn of<'a>(key: &'a Key, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    let Key { service, method, protocol } = key;
-    let mut labels = vec![("service", &**service), ("method", &**method), ("protocol", *protocol)];
-    labels.extend_from_slice(more);
-    labels
+    let Key { client, service, method, protocol } = key;
+    let client = client.as_deref().map(|client| ("client", client));
+    let names = [("service", &**service), ("method", &**method), ("protocol", *protocol)];
+    client.into_iter().chain(names).chain(more.iter().copied()).collect()
 }
 
 impl Text {
     fn head(&mut self, name: &str, kind: &str, help: &str) {
-        self.put(format_args!("# HELP farcall_server_{name} {help}\n"));
-        self.put(format_args!("# TYPE farcall_server_{name} {kind}\n"));
+        let side = self.side;
+        self.put(format_args!("# HELP farcall_{side}_{name} {help}\n"));
+        self.put(format_args!("# TYPE farcall_{side}_{name} {kind}\n"));
     }
 
     fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        self.put(format_args!("farcall_server_{name}"));
+        let side = self.side;
+        self.put(format_args!("farcall_{side}_{name}"));
         for (at, (label, text)) in labels.iter().enumerate() {
             let before = if at == 0 { '{' } else { ',' };
             self.put(format_args!("{before}{label}=\"{}\"", Escaped(text)));
@@ -69,7 +83,7 @@ impl Text {
     /// A number of every row.
     fn of_rows(
         &mut self,
-        rows: &BTreeMap<Key, Arc<Row>>,
+        rows: &Rows<'_>,
         name: &str,
         kind: &str,
         help: &str,
@@ -79,8 +93,27 @@ impl Text {
         rows.iter().for_each(|(key, row)| self.line(name, &of(key, &[]), number(row)));
     }
 
-    fn durations(&mut self, rows: &BTreeMap<Key, Arc<Row>>) {
-        let help = "Time from a call's arrival to its answer.";
+    /// What both sides count; they differ in what a beginning is, and a time.
+    fn of_calls(&mut self, rows: &Rows<'_>, [began, time]: [&str; 2]) {
+        self.of_rows(rows, "calls_started_total", "counter", began, |row| {
+            row.started.load(Relaxed)
+        });
+        self.head("calls_total", "counter", "Calls that ended.");
+        for (key, row) in rows {
+            for (end, count) in row.ended.iter().enumerate().take(ENDS) {
+                let count = count.load(Relaxed);
+                if count > 0 {
+                    let code = label(end);
+                    self.line("calls_total", &of(key, &[("code", &code)]), count);
+                }
+            }
+        }
+        let help = "Calls that began and did not end.";
+        self.of_rows(rows, "calls_in_flight", "gauge", help, Row::in_flight);
+        self.durations(rows, time);
+    }
+
+    fn durations(&mut self, rows: &Rows<'_>, help: &str) {
         self.head("call_duration_seconds", "histogram", help);
         for (key, row) in rows {
             // Read once: what is counted meanwhile must not make the sum of the buckets differ.
@@ -94,6 +127,28 @@ impl Text {
             }
             self.line("call_duration_seconds_sum", &of(key, &[]), seconds);
             self.line("call_duration_seconds_count", &of(key, &[]), sum);
+        }
+    }
+
+    fn of_links(&mut self, links: &BTreeMap<Arc<str>, Arc<Links>>) {
+        type Number = fn(&Links) -> u64;
+        let numbers: [(&str, &str, &str, Number); 4] = [
+            ("connections_open", "gauge", "Connections that are open.", Links::open),
+            ("connections_total", "counter", "Connections that were opened.", |links| {
+                links.opened.load(Relaxed)
+            }),
+            ("connections_failed_total", "counter", "Attempts to connect that failed.", |links| {
+                links.failed.load(Relaxed)
+            }),
+            ("connections_closed_total", "counter", "Connections that ended.", |links| {
+                links.closed.load(Relaxed)
+            }),
+        ];
+        for (name, kind, help, number) in numbers {
+            self.head(name, kind, help);
+            for (client, links) in links {
+                self.line(name, &[("client", client)], number(links));
+            }
         }
     }
 
@@ -126,7 +181,7 @@ impl Text {
 
     fn put(&mut self, text: fmt::Arguments<'_>) {
         // Writing to a `String` cannot fail.
-        let _ = self.0.write_fmt(text);
+        let _ = self.text.write_fmt(text);
     }
 }
 

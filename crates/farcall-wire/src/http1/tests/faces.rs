@@ -255,6 +255,37 @@ fn the_gateway_refuses() {
     assert_eq!(served(delete)[0].field("allow"), Some("GET, POST, PUT"));
 }
 
+/// The trace that fields of their own name, and `X-RPCX-Meta`, which goes before them.
+#[test]
+fn the_gateway_takes_plain_traces() {
+    for json in ["", "X-JSONRPC-2.0: true\r\n"] {
+        for (fields, parent, state) in [
+            (
+                "Traceparent: p\r\nTracestate: a=1\r\ntracestate: b=2\r\n",
+                Some("p"),
+                Some("a=1,b=2"),
+            ),
+            ("traceparent: p\r\nX-RPCX-Meta: tracestate=x&k=v\r\n", Some("p"), None),
+            ("traceparent: p\r\nX-RPCX-Meta: k=v&traceparent=q\r\n", Some("q"), None),
+            (
+                "tracestate: a=1\r\nX-RPCX-Meta: traceparent=q&tracestate=x\r\n",
+                Some("q"),
+                Some("x"),
+            ),
+            ("traceparent: p\r\ntraceparent: q\r\ntracestate: a=1\r\n", None, None),
+            ("tracestate: a=1\r\n", None, None),
+        ] {
+            let body = r#"{"jsonrpc":"2.0","method":"Arith.Mul","params":{"A":1},"id":1}"#;
+            let request = gateway(&format!("{fields}{json}"), body);
+            let seen = check(&Limits::default(), request.as_bytes());
+            let [Event::Call(call)] = &seen.found[..] else { panic!("{:?}", seen.found) };
+            let get = |key| call.meta.get(key);
+            assert_eq!(get("traceparent").as_deref(), parent, "{fields}");
+            assert_eq!(get("tracestate").as_deref(), state, "{fields}");
+        }
+    }
+}
+
 #[test]
 fn rpcx_has_its_own_json_rpc() {
     let ask = |path: &str, body: &str| {

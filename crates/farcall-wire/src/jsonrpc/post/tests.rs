@@ -14,8 +14,8 @@ fn wire(protocol: &dyn Protocol, path: Option<&str>) -> Box<dyn Wire> {
     }
 }
 
-fn ask(wire: &mut dyn Wire, seq: u64, oneway: bool, body: &str) -> String {
-    let head = CallHead {
+fn head(seq: u64, oneway: bool) -> CallHead<'static> {
+    CallHead {
         seq,
         service: "Arith",
         method: "Mul",
@@ -26,7 +26,11 @@ fn ask(wire: &mut dyn Wire, seq: u64, oneway: bool, body: &str) -> String {
         meta: &[],
         shape: &<i64 as Shaped>::SHAPE,
         streams: farcall_core::Streams::default(),
-    };
+    }
+}
+
+fn ask(wire: &mut dyn Wire, seq: u64, oneway: bool, body: &str) -> String {
+    let head = head(seq, oneway);
     let mut out = Out::new();
     let mark = wire.begin(Head::Call(head), &mut out);
     out.tail().extend_from_slice(body.as_bytes());
@@ -76,6 +80,25 @@ fn requests() {
     );
     let text = ask(&mut *wire(&jsonrpc::V2, None), 5, true, "6");
     assert!(text.ends_with("\"params\":[6]}\n"), "a notification: {text}");
+}
+
+#[test]
+fn metadata_are_fields() {
+    let mut wire = wire(&jsonrpc::V2, None);
+    let meta = [("traceparent", "00-x"), ("evil", "a\r\nHost: b"), ("Content-Length", "7")];
+    let meta = meta.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let head = CallHead { meta: &meta, ..head(5, false) };
+    let mut out = Out::new();
+    let mark = wire.begin(Head::Call(head), &mut out);
+    wire.end(mark, &mut out);
+    let text = String::from_utf8(out.tail().clone()).expect("text");
+    assert!(text.contains("\r\ntraceparent: 00-x\r\n"), "{text}");
+    let others = "\r\nX-Meta: evil=a%0D%0AHost%3A%20b&Content-Length=7\r\n";
+    assert!(text.contains(others) && text.matches("Host:").count() == 1, "{text}");
+    // What the answer says beside the reply is the call's.
+    let body = r#"{"jsonrpc":"2.0","result":42,"id":5}"#;
+    let reply = answer(&jsonrpc::V2, false, "200 OK\r\nTenant: blue", body);
+    assert_eq!(reply.meta.get("tenant").as_deref(), Some("blue"));
 }
 
 #[test]
