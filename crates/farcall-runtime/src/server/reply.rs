@@ -5,7 +5,9 @@ use crate::{
     limits::meta_bytes,
     stream::{self, Codec},
 };
-use farcall_core::{Body, Bounds, Code, Compress, Origin, Put, Shape, Status, Take, Ticket, Why};
+use farcall_core::{
+    Body, Bounds, Code, Compress, LEAVING, Origin, Put, Shape, Status, Take, Ticket, Why,
+};
 use farcall_wire::{EndHead, Head, Out, ReplyHead, ResponseHead, Wire, compress, format};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -249,7 +251,11 @@ impl<'a> Reply<'a> {
         // things that the caller must not see.
         let foreign = (status.origin() == Origin::Remote && !rules.as_they_are)
             .then(|| Status::new(Code::Internal, "a call that this service depends on failed"));
-        let status = foreign.as_ref().unwrap_or(status);
+        // What was run must not say in the machine's own words that it was not: its caller would
+        // run it again.
+        let words = (status.text() == LEAVING && !rules.as_they_are)
+            .then(|| Status::new(status.code(), format!("its handler says: {LEAVING}")));
+        let status = foreign.as_ref().or(words.as_ref()).unwrap_or(status);
         write_failure(wire, out, ticket, service, method, status, meta);
     }
 
