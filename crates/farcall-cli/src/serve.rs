@@ -10,7 +10,7 @@ use farcall::{
     Allow, Amount, Bound, CallLog, Code, Deny, Finding, Listen, Metrics, RateLimit, Server, SetBy,
     SourcedLimits, Status, Token, inherits,
 };
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 /// Where it listens unless it is told.
 const USUAL: &str = "tcp://127.0.0.1:8972";
@@ -113,6 +113,19 @@ fn limits(args: &Serve) -> Result<SourcedLimits, String> {
 /// Fewer letters can be guessed.
 const TOKEN_LETTERS: usize = 16;
 
+/// Whether everybody on the machine may read a file.
+#[cfg(unix)]
+fn for_others(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
+}
+
+/// Other systems say such things in other words.
+#[cfg(not(unix))]
+fn for_others(_: &Path) -> bool {
+    false
+}
+
 /// What is not safe about a token.
 fn findings(secret: &Secret) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -121,6 +134,14 @@ fn findings(secret: &Secret) -> Vec<Finding> {
             "secret-on-command-line",
             "every user of the machine can see --auth-token in the list of processes",
             "put the token into a file that only the server can read: --auth-token @FILE",
+        ));
+    }
+    if let Some(file) = secret.file.as_deref().filter(|file| for_others(file)) {
+        let file = file.display();
+        findings.push(Finding::new(
+            "open-token",
+            format!("every user of the machine can read the token in {file}"),
+            format!("chmod 600 {file}, and take a new token"),
         ));
     }
     if secret.text.chars().count() < TOKEN_LETTERS {

@@ -1,4 +1,5 @@
 //! `farcall doctor` and the limits that `farcall serve` is given, from outside.
+#![cfg(unix)]
 
 mod kit;
 
@@ -27,7 +28,15 @@ impl File {
     fn new(name: &str, text: &str) -> File {
         let path = std::env::temp_dir().join(format!("farcall-{}-{name}", std::process::id()));
         std::fs::write(&path, text).expect("written");
-        File(path)
+        let file = File(path);
+        file.mode(0o600);
+        file
+    }
+
+    fn mode(&self, mode: u32) {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&self.0, mode).expect("ours");
     }
 
     fn path(&self) -> &str {
@@ -105,6 +114,11 @@ fn what_is_not_safe_is_named() {
     assert_eq!(code(&output), 1);
     assert!(out(&output).contains("body_depth is 1,000, more than 4 times"), "{}", out(&output));
     assert!(out(&output).contains("2 not safe"), "{}", out(&output));
+
+    token.mode(0o644);
+    let served = run(&at);
+    let output = farcall(&["doctor", &served.address, "--auth", &at, "--json"]);
+    assert_eq!((code(&output), names(&output).as_str()), (0, "no-tls open-token raised-limit"));
 
     let served = run("s3cret");
     let output = farcall(&["doctor", &served.address, "--auth", "s3cret", "--json"]);
