@@ -234,12 +234,26 @@ impl<'a> Reply<'a> {
 
     /// The same, under these names.
     #[cold]
-    pub(crate) fn fail_as(
-        self,
-        (service, method): (&str, &str),
-        status: &Status,
-        meta: &[(String, String)],
-    ) {
+    pub(crate) fn fail_as(self, names: (&str, &str), status: &Status, meta: &[(String, String)]) {
+        // What was run must not say in the machine's own words that it was not: its caller would
+        // run it again. Those of another peer are not repeated anyway.
+        let own = status.origin() == Origin::Local && status.text() == LEAVING;
+        if own && !self.rules.as_they_are {
+            let said = format!("its handler says: {LEAVING}");
+            return self.tell(names, &Status::new(status.code(), said), meta);
+        }
+        self.tell(names, status, meta);
+    }
+
+    /// Answers a call that was not run.
+    #[cold]
+    pub(crate) fn refuse(self, status: &Status) {
+        let names = (self.service, self.method);
+        self.tell(names, status, &[]);
+    }
+
+    #[cold]
+    fn tell(self, (service, method): (&str, &str), status: &Status, meta: &[(String, String)]) {
         end(self.watch, Outcome::Failed(status));
         if self.ticket.oneway {
             return;
@@ -251,11 +265,7 @@ impl<'a> Reply<'a> {
         // things that the caller must not see.
         let foreign = (status.origin() == Origin::Remote && !rules.as_they_are)
             .then(|| Status::new(Code::Internal, "a call that this service depends on failed"));
-        // What was run must not say in the machine's own words that it was not: its caller would
-        // run it again.
-        let words = (status.text() == LEAVING && !rules.as_they_are)
-            .then(|| Status::new(status.code(), format!("its handler says: {LEAVING}")));
-        let status = foreign.as_ref().or(words.as_ref()).unwrap_or(status);
+        let status = foreign.as_ref().unwrap_or(status);
         write_failure(wire, out, ticket, service, method, status, meta);
     }
 
