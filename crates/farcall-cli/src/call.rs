@@ -8,7 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use farcall::{
-    Bounds, Client, ClientBuilder, Format, Limits, Meta, Status, Target, Value,
+    Bounds, Client, ClientBuilder, Format, Limits, Meta, Shown, Status, Target, Value,
     format::{decode_within, encode_to_vec},
     json,
 };
@@ -288,14 +288,14 @@ impl Talk {
     /// What was tried before the last attempt.
     fn attempts(&self, status: &Status) {
         for (at, earlier) in status.earlier().iter().enumerate() {
-            let (peer, text) = (earlier.peer().unwrap_or("?"), earlier.text());
+            let (peer, text) = (earlier.peer().unwrap_or("?"), Shown(earlier.text()));
             self.say(&format!("  attempt {} at {peer}: {text}", at + 1));
         }
     }
 
     fn meta(&self, pairs: &[(String, String)]) {
         for (key, value) in pairs {
-            self.say(&format!("  {key}: {value}"));
+            self.say(&format!("  {}: {}", Shown(key), Shown(value)));
         }
     }
 }

@@ -6,7 +6,7 @@
 //! with the request that JSON-RPC makes of it.
 
 use crate::{
-    args,
+    args::{self, Secret},
     call::{codec, exact, parse, path, read, said},
     output,
 };
@@ -28,9 +28,7 @@ pub(crate) fn line(args: &args::Call) -> Result<Line, String> {
     let face = Face::of(&args.target)?;
     let target = Target::parse(&face.url).map_err(|status| said(&status))?;
     let (service, method) = path(&target, &args.target)?;
-    let Address::Tcp(place) = &target.address else {
-        return Err(format!("curl cannot reach `{}`", target.address));
-    };
+    let reach = Reach::of(&target, args)?;
     if args.oneway {
         return Err("HTTP always answers: --oneway has no curl line".to_owned());
     }
@@ -56,7 +54,20 @@ pub(crate) fn line(args: &args::Call) -> Result<Line, String> {
     for (key, value) in &args.meta {
         let _ = write!(text, " -H {}", quoted(&header(key, value)?));
     }
-    let _ = write!(text, " -d {} {}", quoted(&body), word(&format!("http://{place}{path}")));
+    match &args.auth {
+        None => {}
+        // The line may be kept or sent to someone: what was not typed does not stand in it.
+        Some(Secret { file: Some(file), .. }) => {
+            let file = quoted(&file.display().to_string());
+            let _ = write!(text, " -H \"Authorization: Bearer $(cat {file})\"");
+        }
+        Some(secret) => {
+            let field = header("Authorization", &format!("Bearer {}", secret.text))?;
+            let _ = write!(text, " -H {}", quoted(&field));
+        }
+    }
+    let url = word(&format!("{}{path}", reach.place));
+    let _ = write!(text, "{} -d {} {url}", reach.flags, quoted(&body));
     let note = face.of_other.then(|| {
         let name = target.protocol.name();
         format!(
@@ -64,6 +75,50 @@ pub(crate) fn line(args: &args::Call) -> Result<Line, String> {
         )
     });
     Ok(Line { text, note })
+}
+
+/// How curl gets there.
+struct Reach {
+    /// `http://HOST:PORT`
+    place: String,
+    /// What it must be told, each with a blank before it.
+    flags: String,
+}
+
+impl Reach {
+    fn of(target: &Target, args: &args::Call) -> Result<Reach, String> {
+        let mut flags = String::new();
+        let mut flag = |name: &str, value: &str| {
+            let _ = write!(flags, " {name} {}", word(value));
+        };
+        let place = match &target.address {
+            Address::Tcp(place) => format!("http://{place}"),
+            Address::Unix(path) => {
+                flag("--unix-socket", &path.display().to_string());
+                "http://localhost".to_owned()
+            }
+            Address::Tls(place, _) => {
+                let how = args.secure.of(target);
+                for (name, file) in
+                    [("--cacert", &how.ca), ("--cert", &how.cert), ("--key", &how.key)]
+                {
+                    if let Some(file) = file {
+                        flag(name, &file.display().to_string());
+                    }
+                }
+                match (&how.server_name, place.rsplit_once(':')) {
+                    // The URL has the name that is expected, and leads to the place all the same.
+                    (Some(name), Some((_, port))) => {
+                        flag("--connect-to", &format!("{name}:{port}:{place}"));
+                        format!("https://{name}:{port}")
+                    }
+                    _ => format!("https://{place}"),
+                }
+            }
+            other => return Err(format!("curl cannot reach `{other}`")),
+        };
+        Ok(Reach { place, flags })
+    }
 }
 
 /// Which HTTP a target means.
@@ -82,9 +137,16 @@ impl Face {
             return Ok(Face { url: target.to_owned(), jsonrpc: None, of_other: true });
         };
         match scheme {
+            // Read as a target of rpcx, whose URLs have all that these have.
             "http" | "http+tcp" => {
                 let place = rest.split('?').next().unwrap_or(rest);
                 Ok(Face { url: format!("rpcx://{place}"), jsonrpc: None, of_other: false })
+            }
+            "https" | "http+tls" => {
+                Ok(Face { url: format!("rpcx+tls://{rest}"), jsonrpc: None, of_other: false })
+            }
+            "http+unix" => {
+                Ok(Face { url: format!("rpcx+unix://{rest}"), jsonrpc: None, of_other: false })
             }
             "jsonrpc+http" => {
                 let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
@@ -205,6 +267,40 @@ mod tests {
         assert!(literal.expect("a line").text.contains(" -d '{\"$ref\": 1}' "));
         let typed = of(&["netrpc://h:1/A/B", "{\"K\": {\"$bytes\": \"00ff\"}, \"$$x\": 1}"]);
         assert!(typed.expect("a line").text.contains(" -d '{\"K\":\"AP8=\",\"$x\":1}' "));
+    }
+
+    #[test]
+    fn tokens_certificates_and_sockets() {
+        let end = |words: &[&str]| {
+            let line = of(words).expect("a line").text;
+            let (_, rest) = line.split_once("10000'").expect("a deadline");
+            rest.to_owned()
+        };
+        let token = end(&["rpcx://h:1/A/B", "--auth", "s3cret"]);
+        assert_eq!(token, " -H 'Authorization: Bearer s3cret' -d '{}' http://h:1/A/B");
+        let file = std::env::temp_dir().join(format!("farcall-curl-{}", std::process::id()));
+        std::fs::write(&file, "s3cret\n").expect("a file");
+        let file_name = file.display().to_string();
+        let kept = end(&["rpcx://h:1/A/B", "--auth", &format!("@{file_name}")]);
+        let want =
+            format!(" -H \"Authorization: Bearer $(cat '{file_name}')\" -d '{{}}' http://h:1/A/B");
+        assert_eq!(kept, want);
+        std::fs::remove_file(&file).expect("it was there");
+        for url in ["rpcx+tls://h:1/A/B", "https://h:1/A/B"] {
+            assert_eq!(end(&[url]), " -d '{}' https://h:1/A/B", "{url}");
+        }
+        assert_eq!(
+            end(&["rpcx+tls://127.0.0.1:1/A/B?ca=ca.pem", "--server-name", "h"]),
+            " --cacert ca.pem --connect-to h:1:127.0.0.1:1 -d '{}' https://h:1/A/B"
+        );
+        assert_eq!(
+            end(&["https://h:1/A/B", "--cert", "c.pem", "--key", "k y"]),
+            " --cert c.pem --key 'k y' -d '{}' https://h:1/A/B"
+        );
+        for url in ["rpcx+unix://%2Frun%2Fa.sock/A/B", "http+unix://%2Frun%2Fa.sock/A/B"] {
+            let want = " --unix-socket /run/a.sock -d '{}' http://localhost/A/B";
+            assert_eq!(end(&[url]), want, "{url}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     style::Style,
     usage,
 };
-use farcall::{Address, Client, ClientBuilder, Code, Limits, Status, Target, Value, json};
+use farcall::{Address, Client, ClientBuilder, Code, Limits, Shown, Status, Target, Value, json};
 use std::{fmt::Write as _, net::IpAddr};
 
 /// Runs the command.
@@ -129,10 +129,28 @@ async fn read(args: &args::Doctor, place: &Place) -> Result<Value, Status> {
         Code::Unauthenticated => status.with_hint("send its token: --auth @FILE"),
         _ => status,
     })?;
-    match page.get("limits") {
-        Some(Value::List(_)) => Ok(page),
-        _ => Err(Status::data_loss("what is at /debug/limits are no limits of farcall")),
+    // A page that says nothing of what is unsafe must not read as if nothing were.
+    match is_page(&page) {
+        true => Ok(page),
+        false => Err(Status::data_loss("what is at /debug/limits are no limits of farcall")),
     }
+}
+
+/// Whether this is what a server of farcall shows.
+fn is_page(page: &Value) -> bool {
+    let texts = |item: &Value, keys: &[&str]| {
+        keys.iter().all(|key| matches!(item.get(key), Some(Value::Text(_))))
+    };
+    let all = |key: &str, keys: &[&str]| match page.get(key) {
+        Some(Value::List(items)) => items.iter().all(|item| texts(item, keys)),
+        _ => false,
+    };
+    texts(page, &["farcall", "client_certificates"])
+        && matches!(page.get("auth"), Some(Value::Bool(_)))
+        && all("limits", &["name", "text", "default", "set_by", "of"])
+        && all("listeners", &["url", "reached_from"])
+        && all("findings", &["name", "text", "mend"])
+        && page.get("limits").is_some_and(|limits| !list(limits).is_empty())
 }
 
 /// What only the caller can know.
@@ -161,7 +179,7 @@ fn list(value: &Value) -> &[Value] {
 /// Text under a key; nothing of it moves a terminal's cursor.
 fn text(value: &Value, key: &str) -> String {
     match value.get(key) {
-        Some(Value::Text(text)) => text.chars().filter(|c| !c.is_control()).collect(),
+        Some(Value::Text(text)) => Shown(text).to_string(),
         Some(other) => other.to_string(),
         None => String::new(),
     }
@@ -196,7 +214,7 @@ fn print(address: &str, page: &Value) {
         let from = text(door, "reached_from");
         let mut line = format!("{}: {tls}, reached from {from}", text(door, "url"));
         let _ = write!(line, ", speaks {}", speaks.join(", "));
-        output::line(&line.replace(char::is_control, ""));
+        output::line(&Shown(&line).to_string());
     }
     let auth = page.get("auth") == Some(&Value::Bool(true));
     output::line(match auth {

@@ -60,6 +60,9 @@ pub(crate) struct How {
     /// Time for connecting, and for the call that asks
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::args::duration)]
     deadline: Duration,
+    /// Print a failure as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     secure: ClientFlags,
 }
@@ -67,6 +70,14 @@ pub(crate) struct How {
 /// Runs `farcall send`.
 pub(crate) fn send(args: Send) -> u8 {
     let Send { target, files, meta, how } = args;
+    for file in &files {
+        // What is no file has no size that could be declared.
+        match file.metadata() {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => return usage(&format!("`{}` is not a file", file.display())),
+            Err(error) => return usage(&format!("cannot read `{}`: {error}", file.display())),
+        }
+    }
     let run = async |client: Client| {
         for file in files {
             let pairs = meta.iter().cloned();
@@ -116,7 +127,7 @@ where
             let connect_time = limits.connect_time.min(how.deadline);
             let builder = ClientBuilder::new(target).limits(Limits { connect_time, ..limits });
             let client = how.secure.apply(builder.deadline(how.deadline)).build().await?;
-            run(match how.auth {
+            run(match &how.auth {
                 Some(token) => client.auth(token),
                 None => client,
             })
@@ -130,7 +141,7 @@ where
     match done {
         Some(Ok(())) => DONE,
         Some(Err(status)) => {
-            output::failure(&status, false);
+            output::failure(&status, how.json);
             FAILED
         }
         None => INTERRUPTED,

@@ -5,7 +5,7 @@ use crate::{
     output, usage,
 };
 use clap::Args;
-use farcall::{Client, Format};
+use farcall::{Client, Format, Shown};
 
 /// What a server says that it serves: services, methods and types
 ///
@@ -42,7 +42,12 @@ pub(crate) fn run(args: Ls) -> u8 {
             None => ("Reflection.GetServices", String::new()),
         };
         let call = client.call_as::<String, String>(method, name).format(Format::MsgPack);
-        output::line(call.await?.trim_end());
+        // Its lines and tabs are its own; nothing else in it moves a cursor.
+        let text = call.await?;
+        for line in text.trim_end().split('\n') {
+            let parts: Vec<_> = line.split('\t').map(|part| Shown(part).to_string()).collect();
+            output::line(&parts.join("\t"));
+        }
         Ok(())
     })
 }

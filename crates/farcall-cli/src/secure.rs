@@ -84,6 +84,19 @@ impl ClientFlags {
         }
     }
 
+    /// What is known of TLS towards a target: what its URL says goes before flags.
+    pub(crate) fn of(&self, target: &farcall::Target) -> farcall::TlsOptions {
+        let mut all = match &target.address {
+            farcall::Address::Tls(_, options) => farcall::TlsOptions::clone(options),
+            _ => farcall::TlsOptions::default(),
+        };
+        all.ca = all.ca.or_else(|| self.ca.clone());
+        all.server_name = all.server_name.or_else(|| self.server_name.clone());
+        all.cert = all.cert.or_else(|| self.cert.clone());
+        all.key = all.key.or_else(|| self.key.clone());
+        all
+    }
+
     /// Sets it up.
     #[cfg(feature = "tls")]
     pub(crate) fn apply(&self, builder: ClientBuilder<Client>) -> ClientBuilder<Client> {

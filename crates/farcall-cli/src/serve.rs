@@ -4,12 +4,13 @@ use crate::{
     DONE, FAILED, USAGE,
     args::{self, Secret, Serve, Shown, Threads},
     call::said,
-    log, output, runtime, services,
+    log, output, runtime, services, usage,
 };
 use farcall::{
-    Allow, Amount, Bound, CallLog, Deny, Finding, Listen, Metrics, RateLimit, Server, SetBy,
+    Allow, Amount, Bound, CallLog, Code, Deny, Finding, Listen, Metrics, RateLimit, Server, SetBy,
     SourcedLimits, Status, Token, inherits,
 };
+use std::{net::SocketAddr, path::Path};
 
 /// Where it listens unless it is told.
 const USUAL: &str = "tcp://127.0.0.1:8972";
@@ -20,23 +21,16 @@ pub(crate) fn run(args: args::Serve) -> u8 {
     services::expect_panics();
     for url in &args.listen {
         if let Err(status) = Listen::parse(url) {
-            output::error(&status.to_string());
-            return USAGE;
+            return usage(&said(&status));
         }
     }
     let rules = match Rules::new(&args) {
         Ok(rules) => rules,
-        Err(status) => {
-            output::error(&said(&status));
-            return USAGE;
-        }
+        Err(status) => return usage(&said(&status)),
     };
     let limits = match limits(&args) {
         Ok(limits) => limits,
-        Err(why) => {
-            output::error(&why);
-            return USAGE;
-        }
+        Err(why) => return usage(&why),
     };
     // With threads of its own for connections, the server needs one to accept.
     let accepting = (args.threads == Threads::PerCore).then_some(1).or(args.workers);
@@ -47,8 +41,8 @@ pub(crate) fn run(args: args::Serve) -> u8 {
     match runtime.block_on(serve(args, rules, limits)) {
         Ok(()) => DONE,
         Err(status) => {
-            output::error(&status.to_string());
-            FAILED
+            output::error(&said(&status));
+            if status.code() == Code::InvalidArgument { USAGE } else { FAILED }
         }
     }
 }
@@ -119,14 +113,35 @@ fn limits(args: &Serve) -> Result<SourcedLimits, String> {
 /// Fewer letters can be guessed.
 const TOKEN_LETTERS: usize = 16;
 
+/// Whether everybody on the machine may read a file.
+#[cfg(unix)]
+fn for_others(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
+}
+
+/// Other systems say such things in other words.
+#[cfg(not(unix))]
+fn for_others(_: &Path) -> bool {
+    false
+}
+
 /// What is not safe about a token.
 fn findings(secret: &Secret) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if secret.typed {
+    if secret.typed() {
         findings.push(Finding::new(
             "secret-on-command-line",
             "every user of the machine can see --auth-token in the list of processes",
             "put the token into a file that only the server can read: --auth-token @FILE",
+        ));
+    }
+    if let Some(file) = secret.file.as_deref().filter(|file| for_others(file)) {
+        let file = file.display();
+        findings.push(Finding::new(
+            "open-token",
+            format!("every user of the machine can read the token in {file}"),
+            format!("chmod 600 {file}, and take a new token"),
         ));
     }
     if secret.text.chars().count() < TOKEN_LETTERS {
@@ -137,6 +152,20 @@ fn findings(secret: &Secret) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// What is not safe about a page of counts: nobody is asked who reads it.
+fn open_page(page: &Bound) -> Option<Finding> {
+    let of_network = |url: &&String| {
+        let place = url.strip_prefix("tcp://").and_then(|place| place.parse::<SocketAddr>().ok());
+        place.is_some_and(|place| !place.ip().to_canonical().is_loopback())
+    };
+    let url = page.addresses().iter().find(of_network)?.clone();
+    Some(Finding::new(
+        "open-metrics",
+        format!("everybody who reaches {url} can read what is called here, and how often"),
+        "show the counts on 127.0.0.1 or where Prometheus alone connects: --metrics",
+    ))
 }
 
 async fn serve(args: Serve, rules: Rules, limits: SourcedLimits) -> Result<(), Status> {
@@ -162,7 +191,11 @@ async fn serve(args: Serve, rules: Rules, limits: SourcedLimits) -> Result<(), S
     let counted = Metrics::new();
     let (server, page) = match metrics {
         None => (server, None),
-        Some(url) => (server.plug(counted.clone()), Some(counted.listen(url).await?)),
+        Some(url) => {
+            let page = counted.listen(url).await?;
+            let server = open_page(&page).into_iter().fold(server, Server::finding);
+            (server.plug(counted.clone()), Some(page))
+        }
     };
     let server = match log_slow {
         None => server,
@@ -204,8 +237,8 @@ async fn serve(args: Serve, rules: Rules, limits: SourcedLimits) -> Result<(), S
     let Some(page) = page else { return bound.run().await };
     let place = page.addresses().concat().replacen("tcp://", "http://", 1);
     output::line(&format!("metrics on {place}/metrics"));
-    // It is read until the last call has ended, whatever it hears of signals.
-    let shown = tokio::spawn(page.run());
+    // It is read until the last call has ended: the signal that ends the services is not for it.
+    let shown = tokio::spawn(page.run_until(std::future::pending()));
     let served = bound.run().await;
     shown.abort();
     served

@@ -4,7 +4,11 @@ mod kit;
 
 use farcall::{Value, json};
 use kit::*;
-use std::process::{Command, Stdio};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    process::{Command, Stdio},
+};
 
 /// Every kind of value there is, to a method whose types the server knows.
 const KINDS: &str = r#"{
@@ -150,4 +154,43 @@ fn curl_gets_the_same_answer() {
         let curl = Command::new("sh").args(["-c", out(&line)]).output().expect("a shell");
         assert_eq!(json(out(&curl)), json(out(&called)), "{}", out(&line));
     }
+}
+
+/// A server of rpcx that answers one call, with this metadata.
+fn answers(meta: &'static [(&'static str, &'static str)], failed: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("a caller");
+        let mut head = [0; 16];
+        socket.read_exact(&mut head).expect("a call");
+        let part = |text: &[u8]| [&(text.len() as u32).to_be_bytes(), text].concat();
+        let meta = meta.iter().flat_map(|(k, v)| [part(k.as_bytes()), part(v.as_bytes())]);
+        let meta: Vec<u8> = meta.flatten().collect();
+        let body = br#"{"C":"\u009b2J"}"#;
+        let rest = [part(b"Arith"), part(b"Mul"), part(&meta), part(body)].concat();
+        let head = [&[8, 0, 0x80 | u8::from(failed), 0x10], &head[4..12]].concat();
+        let answer = [&head[..], &(rest.len() as u32).to_be_bytes(), &rest].concat();
+        socket.write_all(&answer).expect("it reads");
+        // Until the caller has gone.
+        let _ = socket.read_to_end(&mut Vec::new());
+    });
+    format!("rpcx://{address}/Arith/Mul")
+}
+
+#[test]
+fn a_server_has_no_power_over_the_terminal() {
+    let evil = "boom \x1b[2J\x1b]0;mine\x07\u{202e}\r\nfarcall: all is well";
+    let has_power = |text: &str| text.replace('\n', "").contains(char::is_control);
+    let url = answers(Box::leak(Box::new([("__rpcx_error__", evil)])), true);
+    let output = farcall(&["call", &url, "-v"]);
+    assert_eq!(code(&output), 1);
+    assert!(!has_power(err(&output)) && !err(&output).contains('\u{202e}'), "{}", err(&output));
+    let last = err(&output).lines().last().expect("a line");
+    assert!(last.contains(r"boom \u{1b}[2J\u{1b}]0;mine\u{7}\u{202e}\r\nfarcall: all"), "{last}");
+    let url = answers(&[("k\x1b[31m", "v\x1b[31m\n")], false);
+    let output = farcall(&["call", &url, "-v"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(err(&output).contains(r"k\u{1b}[31m: v\u{1b}[31m\n"), "{}", err(&output));
+    assert!(!has_power(err(&output)) && !has_power(out(&output)), "{}", out(&output));
 }

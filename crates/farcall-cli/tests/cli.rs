@@ -151,6 +151,16 @@ fn wrong_usage_exits_2() {
         (&["serve", "--listen", "udp://127.0.0.1:0"], "transport `udp` is not built"),
         (&["serve", "--tls-cert", "a"], "--tls-key"),
         (&["serve", "--registry", "etcd://h:1/b"], "`--registry` is not built yet"),
+        (
+            &["serve", "--tls-cert", "/no/c", "--tls-key", "/no/k"],
+            "`/no/c` cannot be used: No such",
+        ),
+        (&["serve", "--listen", "tls://127.0.0.1:0"], "the server has no certificate"),
+        (&["serve", "--metrics", "nowhere"], "`nowhere`"),
+        (&["serve", "--files", "/no/such/folder"], "`/no/such/folder`"),
+        (&["serve", "--listen", "fd://1"], "below 3"),
+        (&["send", "rpcx://127.0.0.1:1", "/dev/null"], "`/dev/null` is not a file"),
+        (&["send", "rpcx://127.0.0.1:1", "/no/such/file"], "cannot read `/no/such/file`"),
         (&["bench", "rpcx://127.0.0.1:1"], "names no service"),
         (&["bench", "rpcx://127.0.0.1:1/Echo/Echo", "--payload", "tiny"], "/Arith/Mul"),
         (&["bench", call, "-n", "0"], "0"),
@@ -161,6 +171,22 @@ fn wrong_usage_exits_2() {
         assert_eq!((code(&output), out(&output)), (2, ""), "{args:?}");
         assert!(err(&output).contains(want), "{args:?}: {}", err(&output));
         assert!(!err(&output).contains('\x1b'), "{args:?}: {}", err(&output));
+    }
+}
+
+/// What keeps a server from listening is said, with what to do about that and nothing else.
+#[test]
+fn a_port_that_cannot_be_had_is_no_wrong_usage() {
+    let served = Served::start(&[]);
+    for (url, why, hint) in [
+        (format!("tcp://{}", served.address), "in use", true),
+        ("unix:///no/such/folder/s".to_owned(), "No such file", false),
+    ] {
+        let output = farcall(&["serve", "--listen", &url]);
+        assert_eq!((code(&output), out(&output)), (1, ""), "{url}");
+        let said = err(&output);
+        assert!(said.contains(why) && !said.contains("said here"), "{said}");
+        assert_eq!(said.contains("another process may have the address"), hint, "{said}");
     }
 }
 

@@ -1,9 +1,14 @@
 //! `farcall doctor` and the limits that `farcall serve` is given, from outside.
+#![cfg(unix)]
 
 mod kit;
 
 use farcall::{Limits, Value};
 use kit::*;
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+};
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
@@ -23,7 +28,15 @@ impl File {
     fn new(name: &str, text: &str) -> File {
         let path = std::env::temp_dir().join(format!("farcall-{}-{name}", std::process::id()));
         std::fs::write(&path, text).expect("written");
-        File(path)
+        let file = File(path);
+        file.mode(0o600);
+        file
+    }
+
+    fn mode(&self, mode: u32) {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&self.0, mode).expect("ours");
     }
 
     fn path(&self) -> &str {
@@ -102,6 +115,11 @@ fn what_is_not_safe_is_named() {
     assert!(out(&output).contains("body_depth is 1,000, more than 4 times"), "{}", out(&output));
     assert!(out(&output).contains("2 not safe"), "{}", out(&output));
 
+    token.mode(0o644);
+    let served = run(&at);
+    let output = farcall(&["doctor", &served.address, "--auth", &at, "--json"]);
+    assert_eq!((code(&output), names(&output).as_str()), (0, "no-tls open-token raised-limit"));
+
     let served = run("s3cret");
     let output = farcall(&["doctor", &served.address, "--auth", "s3cret", "--json"]);
     let want = "no-tls secret-on-command-line short-token raised-limit";
@@ -117,6 +135,62 @@ fn servers_that_show_nothing() {
     let output = farcall(&["doctor", "127.0.0.1:1", "--json"]);
     assert_eq!(code(&output), 1);
     assert_eq!(json(err(&output)).get("number"), Some(&Value::Int(14)));
+}
+
+/// What a server says that is none of ours, or means harm, is never read as "nothing is unsafe".
+#[test]
+fn servers_that_say_something_else() {
+    let whole = r#"{"farcall":"1\u001b[2J","limits":[{"name":"calls\u001b","text":"\u202e1",
+        "default":"1","set_by":"default","of":"both"}],"listeners":[],"auth":false,
+        "client_certificates":"none","findings":[]}"#;
+    for (body, good) in [
+        ("{}", false),
+        (r#"{"limits":[]}"#, false),
+        (r#"{"limits":[1,"x",null,{"name":{}}],"listeners":7,"findings":{"a":1}}"#, false),
+        (&whole.replace("\"findings\":[]", "\"findings\":7"), false),
+        (&whole.replace("\"auth\":false,", ""), false),
+        ("<html>", false),
+        (whole, true),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound").to_string();
+        let body = body.to_owned();
+        let serving = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().expect("a caller");
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") && !asked.ends_with(b"{}") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).expect("a request");
+                asked.extend(byte);
+            }
+            let kind = "Content-Type: application/json\r\nConnection: close";
+            let length = body.len();
+            let answer = format!("HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {length}\r\n\r\n");
+            socket.write_all((answer + &body).as_bytes()).expect("it reads");
+        });
+        let output = farcall(&["doctor", &address]);
+        serving.join().expect("it served");
+        assert_eq!(code(&output), i32::from(!good), "{}{}", out(&output), err(&output));
+        assert_eq!(out(&output).contains("nothing is known"), good, "{}", out(&output));
+        let said = out(&output).replace('\n', "");
+        assert!(!said.contains(char::is_control) && !said.contains('\u{202e}'), "{said:?}");
+    }
+}
+
+/// Doors beside that of the calls are doors.
+#[test]
+fn side_doors_are_named() {
+    let folder = std::env::temp_dir().display().to_string();
+    let side = "tcp://0.0.0.0:0?advertise=h:1";
+    let open = ["--files", &folder, "--files-listen", side, "--metrics", "http://0.0.0.0:0"];
+    let near = ["--files", &folder, "--metrics", "http://127.0.0.1:0"];
+    for (flags, want) in [(&open[..], "side-in-the-open open-metrics"), (&near, "")] {
+        let served = Served::start(flags);
+        let output = farcall(&["doctor", &served.address, "--json"]);
+        let page = json(out(&output));
+        let names: Vec<_> = list(&page, "findings").iter().map(|f| text(f, "name")).collect();
+        assert_eq!(names.join(" "), want);
+    }
 }
 
 #[test]

@@ -121,6 +121,35 @@ fn a_successor_serves_who_came_while_nobody_accepted() {
     }
 }
 
+/// A socket file that somebody else opened is served, and stays when the server goes.
+#[test]
+fn a_socket_file_is_inherited() {
+    use std::os::unix::net::{UnixListener, UnixStream};
+    let path = std::env::temp_dir().join(format!("farcall-passed-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).expect("a new file");
+    // Nobody accepts yet.
+    let mut waiting = UnixStream::connect(&path).expect("it listens");
+    let ask =
+        b"POST /Arith/Mul HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 13\r\n\r\n";
+    waiting.write_all(&[&ask[..], br#"{"A":6,"B":7}"#].concat()).expect("it has room");
+    let line = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" serve";
+    let mut command = Command::new("sh");
+    command.args(["-c", line, env!("CARGO_BIN_EXE_farcall")]).stdout(Stdio::piped());
+    let copy = listener.try_clone().expect("a copy");
+    let mut child = command.stdin(Stdio::from(OwnedFd::from(copy))).spawn().expect("it starts");
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.ends_with("{\"C\":42}"), "{answer}");
+    signal(&child, "-TERM");
+    assert_eq!(ended(&mut child), Some(0));
+    let mut said = String::new();
+    child.stdout.take().expect("piped").read_to_string(&mut said).expect("text");
+    assert_eq!(said, format!("listening on unix://{}\n", path.display()));
+    assert!(path.exists(), "it is not the server's to remove");
+    std::fs::remove_file(&path).expect("it was there");
+}
+
 #[test]
 fn what_was_passed_wrongly_is_said() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

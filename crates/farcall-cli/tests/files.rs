@@ -23,7 +23,9 @@ fn files_go_there_and_back() {
     for (line, exit, why) in [
         (&["send", &url, &path("a.bin")][..], 1, "there is a file `a.bin`"),
         (&["send", &url, &path("b.bin")], 1, "no room for 100000 more"),
-        (&["send", &url, &path("none")], 1, "none"),
+        (&["send", &url, &path("none")], 2, "none"),
+        (&["send", &url, &path("")], 2, "is not a file"),
+        (&["fetch", &url, "none", &path("c"), "--json"], 1, "\"number\":2,"),
         (&["fetch", &url, "none", &path("c")], 1, "there is no file `none`"),
         (&["fetch", &url, "../a.bin", &path("c")], 1, "is not taken"),
         (&["fetch", &url, "../a.bin"], 2, "say where to write it"),

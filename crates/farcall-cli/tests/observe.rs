@@ -33,7 +33,34 @@ fn metrics_have_a_port_of_their_own() {
     assert!(answer.contains(&want), "{answer}");
     assert!(scrape(&served.address).starts_with("HTTP/1.1 404"), "no port of the services");
     let output = farcall(&["serve", "--metrics", "http://nowhere.invalid:x"]);
-    assert_eq!(code(&output), 1, "{}", err(&output));
+    assert_eq!(code(&output), 2, "{}", err(&output));
+}
+
+#[test]
+fn metrics_are_read_while_calls_end() {
+    let mut served = Served::start(&["--metrics", "http://127.0.0.1:0"]);
+    let line = served.line();
+    let place = line.strip_prefix("metrics on http://").and_then(|l| l.strip_suffix("/metrics"));
+    let place = place.expect(&line).to_owned();
+    let mut busy = TcpStream::connect(&served.address).expect("it listens");
+    let body = r#"{"Ms":60000}"#;
+    let length = body.len();
+    let head = format!("POST /Echo/Sleep HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n");
+    busy.write_all((head + body).as_bytes()).expect("it reads");
+    let runs = r#"calls_in_flight{service="Echo",method="Sleep",protocol="http"} 1"#;
+    while !scrape(&place).contains(runs) {}
+    let signal = || {
+        let id = served.child.id().to_string();
+        let sent = std::process::Command::new("kill").args(["-TERM", &id]).status();
+        assert!(sent.expect("kill runs").success());
+    };
+    signal();
+    // Nobody is let in any more, and what still runs is shown.
+    while TcpStream::connect(&served.address).is_ok() {}
+    assert!(scrape(&place).contains(runs));
+    signal();
+    let ended = served.child.wait().expect("ours");
+    assert_eq!(ended.code(), Some(1));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A value for callers without types: the tool `farcall call`, calls by name, proxies, tests.
 
+use crate::text::has_power;
 use crate::{Fault, Kind, Pack, Part, Put, Shape, Shaped, Sink, Source, Take, Timestamp, Why};
 use std::fmt::{self, Write as _};
 
@@ -260,7 +261,8 @@ fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             '\n' => f.write_str("\\n")?,
             '\r' => f.write_str("\\r")?,
             '\t' => f.write_str("\\t")?,
-            c if c < ' ' => write!(f, "\\u{:04x}", c as u32)?,
+            // None of them is beyond four digits.
+            c if has_power(c) => write!(f, "\\u{:04x}", c as u32)?,
             c => f.write_char(c)?,
         }
     }

@@ -38,7 +38,7 @@ pub use meta::{Meta, MetaWalk};
 pub use routes::{Found, JSONRPC_PATH, MethodId, NETRPC_PATH, RPCX_PATH, Routes, Streams, Way};
 pub use schema::{Field, Kind, Names, Pack, Schema, Shape};
 pub use status::{Code, LEAVING, Origin, Result, Sent, Status, TypedFault};
-pub use text::Str;
+pub use text::{Shown, Str};
 pub use time::Timestamp;
 pub use trace::{Traced, trace_fault};
 

@@ -1,5 +1,6 @@
 //! The one error that crosses the wire.
 
+use crate::Shown;
 use bytes::Bytes;
 use std::{fmt, time::Duration};
 
@@ -351,7 +352,7 @@ impl fmt::Display for Status {
         } = &*self.0;
         write!(f, "{}", code.name())?;
         if !text.is_empty() {
-            write!(f, ": {text}")?;
+            write!(f, ": {}", Shown(text))?;
         }
         let who = match origin {
             Origin::Local => "here",
@@ -375,7 +376,7 @@ impl fmt::Display for Status {
         write!(f, ", {left}]")?;
         for status in earlier {
             let peer = status.peer().unwrap_or("before");
-            write!(f, "; {peer}: {}", status.text())?;
+            write!(f, "; {peer}: {}", Shown(status.text()))?;
         }
         match hint {
             Some(hint) => write!(f, "; {hint}"),

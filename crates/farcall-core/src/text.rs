@@ -1,4 +1,4 @@
-//! Text that shares the frame it came in.
+//! Text that shares the frame it came in, and text of others that is shown to people.
 
 use bytes::Bytes;
 use std::{fmt, ops::Deref, str::Utf8Error};
@@ -96,5 +96,62 @@ impl fmt::Display for Str {
 impl fmt::Debug for Str {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// Text that somebody else chose, for a terminal or a log: on one line, and without power over
+/// either. Control characters, line breaks included, and those that turn the direction of writing
+/// are shown as Rust would write them: `\u{1b}`.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a>(pub &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0.split_inclusive(has_power) {
+            let end = part.chars().next_back().filter(|c| has_power(*c));
+            f.write_str(&part[..part.len() - end.map_or(0, char::len_utf8)])?;
+            if let Some(c) = end {
+                // Not all of them are escaped by `escape_debug`.
+                match c {
+                    '\t' | '\n' | '\r' => write!(f, "{}", c.escape_default())?,
+                    c => write!(f, "{}", c.escape_unicode())?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a character does something where it is shown, instead of being seen: ASCII's and
+/// Unicode's controls, separators of lines, and what overrides the direction of writing.
+pub(crate) fn has_power(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_has_no_power() {
+        for (text, want) in [
+            ("plain, größer, 世界", "plain, größer, 世界"),
+            ("", ""),
+            ("a\u{1b}[2Jb", "a\\u{1b}[2Jb"),
+            ("\r\n\t", "\\r\\n\\t"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("\u{202e}txt\u{2066}", "\\u{202e}txt\\u{2066}"),
+            ("\u{7f}", "\\u{7f}"),
+        ] {
+            assert_eq!(Shown(text).to_string(), want);
+        }
+        let status = crate::Status::unknown("boom \u{1b}]0;x\u{7}\nfarcall: \u{202e}");
+        let earlier = vec![crate::Status::unknown("first\u{9b}2J").with_peer("a")];
+        let shown = status.with_earlier(earlier).to_string();
+        assert!(!shown.contains(has_power), "{shown:?}");
+        assert!(shown.contains("boom \\u{1b}]0;x\\u{7}\\nfarcall: \\u{202e}"), "{shown}");
+        let json = crate::Value::from("a\u{9b}\u{202e}\u{1b}").to_string();
+        assert_eq!(json, r#""a\u009b\u202e\u001b""#);
     }
 }

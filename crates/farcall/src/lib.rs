@@ -1,5 +1,6 @@
 //! One Rust framework for remote procedure calls: a service is written once, as a Rust trait, and
-//! served to every client that speaks one of its protocols. Built so far: rpcx, both sides.
+//! served to every client that speaks one of its protocols. Built so far, both sides: rpcx, Go's
+//! net/rpc, JSON-RPC and plain JSON over HTTP/1.1.
 //!
 //! ```
 //! use farcall::{Message, Result, Server};
@@ -77,8 +78,8 @@ pub mod protocol;
 
 pub use farcall_core::{
     Amount, Bounds, Code, Complex, Compress, Cors, Fault, Format, HeldBy, Limit, Limits, Marshal,
-    Marshaled, Marshaler, Message, Meta, Origin, Put, Result, Sent, SetBy, SourcedLimits, Status,
-    Str, Take, Timestamp, TypedFault, Value, Why,
+    Marshaled, Marshaler, Message, Meta, Origin, Put, Result, Sent, SetBy, Shown, SourcedLimits,
+    Status, Str, Take, Timestamp, TypedFault, Value, Why,
 };
 pub use farcall_macros::{Fault, Message, service};
 pub use farcall_runtime::{

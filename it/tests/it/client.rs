@@ -148,6 +148,10 @@ async fn over_any_stream() -> Result<()> {
     assert_eq!(client.add(1, 2).await?, 3);
     let body = vec![7; 100_000];
     assert_eq!(client.bytes(body.clone().into()).await?, body);
+    let (ours, theirs) = tokio::io::duplex(1024);
+    tokio::spawn(probe(Limits::default()).serve_stream(theirs));
+    assert_eq!(ProbeClient::over_as("netrpc", ours)?.add(1, 2).await?, 3);
+    assert!(ProbeClient::over_as("smtp", tokio::io::duplex(64).0).is_err());
     Ok(())
 }
 

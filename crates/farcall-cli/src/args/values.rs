@@ -1,7 +1,7 @@
 //! The small languages of values: durations, `k=v`, limits, secrets.
 
 use farcall::{Compress, Format, Rate, SetBy, SourcedLimits};
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 pub(super) fn codec(text: &str) -> Result<Format, String> {
     match Format::from_name(text) {
@@ -27,8 +27,16 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 #[derive(Clone)]
 pub(crate) struct Secret {
     pub(crate) text: String,
-    /// It stands on the command line, which other users can list.
-    pub(crate) typed: bool,
+    /// The file that it was read from; none: it stands on the command line, which other users can
+    /// list.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Secret {
+    /// Whether others can see it.
+    pub(crate) fn typed(&self) -> bool {
+        self.file.is_none()
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -40,11 +48,12 @@ impl fmt::Debug for Secret {
 /// A token, or `@FILE` that holds one.
 pub(super) fn secret(text: &str) -> Result<Secret, String> {
     let secret = match text.strip_prefix('@') {
-        None => Secret { text: text.to_owned(), typed: true },
+        None => Secret { text: text.to_owned(), file: None },
         Some(file) => {
             let text = std::fs::read_to_string(file);
             let text = text.map_err(|error| format!("cannot read {file}: {error}"))?;
-            Secret { text: text.trim_end_matches(['\r', '\n']).to_owned(), typed: false }
+            let text = text.trim_end_matches(['\r', '\n']).to_owned();
+            Secret { text, file: Some(file.into()) }
         }
     };
     match secret.text.as_str() {
@@ -141,7 +150,7 @@ mod tests {
     #[test]
     fn secrets_are_not_printed() {
         let secret = secret("s3cret").expect("a token");
-        assert!(secret.typed && !format!("{secret:?}").contains("s3cret"));
+        assert!(secret.typed() && !format!("{secret:?}").contains("s3cret"));
         let missing = super::secret("@/no/such/file").expect_err("no such file");
         assert!(missing.contains("cannot read /no/such/file"), "{missing}");
     }

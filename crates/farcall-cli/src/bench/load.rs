@@ -1,7 +1,7 @@
 //! The load: one task per caller, in a closed loop or by the clock.
 //!
-//! Callers share nothing while they run but a flag that is read: each has its own counts, added up
-//! at the end. The clock of an open loop is a thread of its own, because tokio's timer counts in
+//! Callers share little while they run: a flag that is read, and the counts that each adds to from
+//! time to time. The clock of an open loop is a thread of its own, because tokio's timer counts in
 //! whole milliseconds.
 
 use super::{
@@ -103,8 +103,9 @@ impl Load {
         F: Fn(&Client) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Failure>> + Send,
     {
-        // Made before the clock runs: a histogram is large.
-        let tallies: Vec<_> = (0..self.callers).map(|_| Tally::default()).collect();
+        let mut measured = Measured::default();
+        // Made before the clock runs.
+        let tallies: Vec<_> = (0..self.callers).map(|_| measured.tally.part()).collect();
         let start = Instant::now();
         let shared = Arc::new(Shared {
             start,
@@ -128,7 +129,6 @@ impl Load {
                 }
             });
         }
-        let mut measured = Measured::default();
         let progress = tokio::spawn(Arc::clone(&shared).show(self));
         tokio::select! {
             () = collect(&mut callers, &mut measured.tally) => {}

@@ -161,7 +161,8 @@ limits! {
         /// `message_bytes / 1024`. Default 10 s (16 KiB). Then the connection is closed.
         pub head_time: Duration = Duration::from_secs(10), Server;
         /// Time a connection that has completed a message may stay without a call. Default none: it
-        /// is never closed for idleness. Then it is told goodbye.
+        /// is never closed for idleness. Then, or up to a tenth later, so that those that fell
+        /// silent together do not leave together, it is told goodbye.
         pub idle: Option<Duration> = None, Server;
         /// Age at which a connection is told goodbye, and its peer opens another: behind a balancer
         /// of connections, new servers get their share. Each is up to a tenth younger or older, so

@@ -117,6 +117,15 @@ fn common() -> TokenStream {
             Self { client: ::farcall::Client::over(io) }
         }
 
+        /// The same in another protocol than rpcx, by its name: `netrpc`.
+        pub fn over_as(
+            protocol: &str,
+            io: impl ::farcall::Over,
+        ) -> ::farcall::Result<Self> {
+            let client = ::farcall::Client::over_as(protocol, io)?;
+            ::core::result::Result::Ok(Self { client })
+        }
+
         /// A client over the connections of another.
         pub fn from_client(client: ::farcall::Client) -> Self {
             Self { client }

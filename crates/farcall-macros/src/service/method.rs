@@ -18,6 +18,7 @@ const TAKEN: &[&str] = &[
     "lazy",
     "builder",
     "over",
+    "over_as",
     "from_client",
     "client",
     "named",

@@ -141,7 +141,7 @@ impl Conn {
             parked: Parked::default(),
             slots: Slots::default(),
             streams: Streams::default(),
-            timing: Timing::new(Instant::now(), shared.limits.connection_age),
+            timing: Timing::new(Instant::now(), &shared.limits),
             need: 0,
             unfed: false,
             waiting: false,

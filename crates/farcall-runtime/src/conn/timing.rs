@@ -22,6 +22,8 @@ pub(super) struct Timing {
     done: bool,
     /// When the connection is old.
     old: Option<Instant>,
+    /// How long it may be idle.
+    idle: Option<Duration>,
     alarm: Alarm,
 }
 
@@ -47,19 +49,26 @@ pub(super) struct State {
     pub(super) leaving: bool,
 }
 
-/// The age give or take a tenth.
-fn jittered(age: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish() as u32;
-    age.saturating_sub(age / 10).saturating_add(age.mul_f64(0.2 * f64::from(random) / MOST))
+/// From 0 to 1, another one for each connection.
+fn chance() -> f64 {
+    f64::from(RandomState::new().build_hasher().finish() as u32) / f64::from(u32::MAX)
 }
 
-/// Of the random numbers.
-const MOST: f64 = u32::MAX as f64;
+/// The age give or take a tenth.
+fn jittered(age: Duration) -> Duration {
+    age.saturating_sub(age / 10).saturating_add(age.mul_f64(0.2 * chance()))
+}
+
+/// The time or up to a tenth longer: what was promised is kept.
+fn lengthened(idle: Duration) -> Duration {
+    idle.saturating_add(idle.mul_f64(0.1 * chance()))
+}
 
 impl Timing {
-    pub(super) fn new(now: Instant, age: Option<Duration>) -> Timing {
+    pub(super) fn new(now: Instant, limits: &Limits) -> Timing {
         Timing {
-            old: age.map(|age| after(now, jittered(age))),
+            old: limits.connection_age.map(|age| after(now, jittered(age))),
+            idle: limits.idle.map(lengthened),
             calm_since: now,
             begun: None,
             stalled: None,
@@ -99,7 +108,7 @@ impl Timing {
         state: State,
         limits: &Limits,
     ) -> Poll<Due> {
-        let lasting = limits.idle.is_some() || self.old.is_some();
+        let lasting = self.idle.is_some() || self.old.is_some();
         let applies = state.silent || state.begun || state.unwritten || lasting;
         if !applies {
             // The common case: no clock is read and no timer is touched. One that still runs from
@@ -146,7 +155,7 @@ impl Timing {
         } else {
             self.stalled = None;
         }
-        if let Some(idle) = limits.idle
+        if let Some(idle) = self.idle
             && !state.silent
             && !state.begun
             && !state.unwritten
@@ -180,5 +189,29 @@ impl Timing {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_came_together_does_not_leave_together() {
+        let hour = Duration::from_secs(3600);
+        let limits = Limits { idle: Some(hour), connection_age: Some(hour), ..Limits::default() };
+        let now = Instant::now();
+        let all: Vec<_> = (0..100).map(|_| Timing::new(now, &limits)).collect();
+        let idle: Vec<_> = all.iter().filter_map(|timing| timing.idle).collect();
+        let ages: Vec<_> = all.iter().filter_map(|timing| timing.old).map(|at| at - now).collect();
+        assert!(idle.iter().all(|idle| (hour..=hour + hour / 10).contains(idle)), "{idle:?}");
+        let around = hour - hour / 10..=hour + hour / 10;
+        assert!(ages.iter().all(|age| around.contains(age)), "{ages:?}");
+        for times in [idle, ages] {
+            let (first, last) = (times.iter().min(), times.iter().max());
+            assert!(last.zip(first).is_some_and(|(last, first)| *last - *first > hour / 50));
+        }
+        let longest = Limits { idle: Some(Duration::MAX), ..limits };
+        assert_eq!(Timing::new(now, &longest).idle, Some(Duration::MAX));
     }
 }

@@ -348,6 +348,6 @@ impl Conn {
         let (entry, rules) = (self.shared.router.entry(to), &self.shared.rules);
         Reply::new(wire, &mut self.out, ticket, entry, rules, &mut None)
             .watched(watch.as_deref_mut())
-            .fail(status, &[]);
+            .refuse(status);
     }
 }

@@ -8,8 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// Settings of TCP sockets, on both sides; TLS rides on them. Small writes are always sent at once
-/// (`TCP_NODELAY`): batching is done before bytes reach the socket.
+/// Settings of TCP sockets, on both sides; TLS rides on them.
 ///
 /// How long a peer may take is said by `Limits`: `connect_time` to open a connection, `silence` to
 /// say a first word, `head_time` to complete a message, `write_stall` to take output. These
@@ -17,6 +16,9 @@ use std::{
 /// forgot the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tcp {
+    /// Whether small writes are sent at once (`TCP_NODELAY`). Default yes: batching is done before
+    /// bytes reach the socket, and the system's would only be waiting.
+    pub nodelay: bool,
     /// Time without traffic before the system asks whether the peer is still there. Default 30 s.
     /// `None` never asks. Whole seconds; less is one. A server waits up to a quarter less, another
     /// time for each connection, so that a crowd of idle ones is not asked in one instant.
@@ -37,6 +39,7 @@ pub struct Tcp {
 impl Default for Tcp {
     fn default() -> Tcp {
         Tcp {
+            nodelay: true,
             keepalive: Some(Duration::from_secs(30)),
             keepalive_interval: Duration::from_secs(10),
             keepalive_retries: 3,

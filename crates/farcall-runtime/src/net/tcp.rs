@@ -21,7 +21,7 @@ use tokio::{
 pub(crate) async fn dial(address: &str, settings: &Tcp) -> io::Result<Stream> {
     let socket = TcpStream::connect(address).await?;
     settings.apply(socket2::SockRef::from(&socket))?;
-    adopt(socket)
+    adopt(socket, settings)
 }
 
 /// Listens on the first address of a name that can be had.
@@ -46,10 +46,9 @@ fn open(address: SocketAddr, settings: &Tcp) -> io::Result<TcpListener> {
     socket.listen(settings.backlog)
 }
 
-/// Takes a connected socket. Small writes are sent at once: batching is the machine's work, not the
-/// kernel's.
-pub(crate) fn adopt(socket: TcpStream) -> io::Result<Stream> {
-    socket.set_nodelay(true)?;
+/// Takes a connected socket.
+pub(crate) fn adopt(socket: TcpStream, settings: &Tcp) -> io::Result<Stream> {
+    socket.set_nodelay(settings.nodelay)?;
     let peer = Peer::Tcp(socket.peer_addr()?);
     let (read, write) = socket.into_split();
     Ok(Stream { read: Box::new(Read(read)), write: Arc::new(Write(write)), peer })
@@ -97,4 +96,24 @@ impl WriteHalf for Write {
 
 fn socket_of(half: &OwnedWriteHalf) -> socket2::SockRef<'_> {
     socket2::SockRef::from(half.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::SockRef;
+
+    #[tokio::test]
+    async fn small_writes_wait_only_where_that_was_asked_for() {
+        let listener = bind("127.0.0.1:0", &Tcp::default()).await.expect("a port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        for nodelay in [true, false] {
+            let settings = Tcp { nodelay, ..Tcp::default() };
+            let dialled = TcpStream::connect(&address).await.expect("it listens");
+            let copy = SockRef::from(&dialled).try_clone().expect("a copy");
+            let stream = adopt(dialled, &settings).expect("it is connected");
+            assert_eq!(copy.tcp_nodelay().expect("it is TCP"), nodelay);
+            drop(stream);
+        }
+    }
 }

@@ -46,7 +46,14 @@ impl UnixListener {
         Ok(UnixListener { listener, path: path.to_owned(), file: file_id(path) })
     }
 
-    /// Where it listens.
+    /// Takes a socket that another process opened. Its file is that process's to remove.
+    pub(crate) fn inherited(socket: std::os::unix::net::UnixListener) -> io::Result<UnixListener> {
+        let path = socket.local_addr()?.as_pathname().map(Path::to_owned).unwrap_or_default();
+        let listener = tokio::net::UnixListener::from_std(socket)?;
+        Ok(UnixListener { listener, path, file: None })
+    }
+
+    /// Where it listens; empty where an inherited one has no path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -100,12 +100,12 @@ type Moved = Box<dyn FnOnce() -> io::Result<Accepted> + Send>;
 
 impl Accepted {
     /// The connection; none if it was lost while it was accepted.
-    fn stream(self, limits: &Limits) -> Option<Stream> {
+    fn stream(self, limits: &Limits, settings: &Tcp) -> Option<Stream> {
         let _ = limits; // for those transports that shake hands
         match self {
-            Accepted::Tcp(socket) => net::adopt(socket).ok(),
+            Accepted::Tcp(socket) => net::adopt(socket, settings).ok(),
             #[cfg(feature = "tls")]
-            Accepted::Tls(socket, tls) => tls.over(net::adopt(socket).ok()?, limits),
+            Accepted::Tls(socket, tls) => tls.over(net::adopt(socket, settings).ok()?, limits),
             #[cfg(unix)]
             Accepted::Unix(socket) => Some(net::adopt_unix(socket, None)),
             Accepted::Memory(stream) => Some(stream),
@@ -251,7 +251,7 @@ fn let_in(
     shared: &Arc<Shared>,
 ) -> Option<impl Future<Output = ()> + Send + use<>> {
     accepted.spread(&shared.tcp);
-    let stream = accepted.stream(&shared.limits)?;
+    let stream = accepted.stream(&shared.limits, &shared.tcp)?;
     let peer = stream.peer.clone();
     match shared.admit(stream, spoken) {
         Ok(conn) => return Some(conn),
@@ -300,6 +300,11 @@ impl Signals {
         })
     }
 
+    /// None will come.
+    pub(super) fn none() -> Signals {
+        Signals(None)
+    }
+
     /// Waits for the next; for ever where signals cannot be had.
     pub(super) async fn next(&mut self) {
         let Some([interrupt, terminate]) = &mut self.0 else {
@@ -312,19 +317,24 @@ impl Signals {
     }
 }
 
-/// Ctrl-C.
+/// Ctrl-C, if it is to be heard.
 #[cfg(not(unix))]
-pub(super) struct Signals;
+pub(super) struct Signals(bool);
 
 #[cfg(not(unix))]
 impl Signals {
     pub(super) fn new() -> Signals {
-        Signals
+        Signals(true)
+    }
+
+    /// None will come.
+    pub(super) fn none() -> Signals {
+        Signals(false)
     }
 
     /// Waits for the next; for ever where it cannot be had.
     pub(super) async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
+        if !self.0 || tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }
     }

@@ -54,10 +54,18 @@ impl Bound {
     }
 
     fn inherit(&mut self, number: i32, spoken: Spoken) -> Result<(), Status> {
-        let listener = tokio::net::TcpListener::from_std(inherit::take(number)?);
         let failed =
             |error| Status::unavailable(format!("cannot listen on fd://{number}: {error}"));
-        let listener = self.shared.take(listener.map_err(failed)?);
+        let listener = match inherit::take(number)? {
+            inherit::Passed::Tcp(passed) => {
+                let listener = tokio::net::TcpListener::from_std(passed);
+                self.shared.take(listener.map_err(failed)?)
+            }
+            #[cfg(unix)]
+            inherit::Passed::Unix(passed) => {
+                Listener::Unix(net::UnixListener::inherited(passed).map_err(failed)?)
+            }
+        };
         self.doors.push(Door { listener, spoken, inherited: true });
         Ok(())
     }

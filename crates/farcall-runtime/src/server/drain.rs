@@ -5,6 +5,8 @@ use crate::conn::Stop;
 use farcall_core::Status;
 use std::{
     fmt,
+    future::Future,
+    pin::pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -35,10 +37,26 @@ impl Bound {
     ///
     /// Dropping the future stops accepting at once and tells the connections goodbye.
     pub async fn run(self) -> Result<(), Status> {
+        self.serve(accept::Signals::new()).await
+    }
+
+    /// The same, and hears no signals: serves until `stop` is ready, or
+    /// [`ShutdownHandle::shutdown`]. For programs that have their own reasons to end.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), Status> {
+        let handle = self.shutdown_handle();
+        let mut serving = pin!(self.serve(accept::Signals::none()));
+        tokio::select! {
+            done = &mut serving => return done,
+            () = stop => {}
+        }
+        handle.shutdown();
+        serving.await
+    }
+
+    async fn serve(self, mut signals: accept::Signals) -> Result<(), Status> {
         let cores = self.cores()?.map(Arc::new);
         let Bound { shared, doors, stop } = self;
         let mut stopped = stop.subscribe();
-        let mut signals = accept::Signals::new();
         // A server runs once.
         let _ = shared.settings.doors.set(doors.iter().map(Door::new).collect());
         let leave = Leave(&shared);

@@ -74,9 +74,16 @@ fn find(text: &str, passed: Range<i32>, names: &str) -> Result<i32, Status> {
     Ok(number)
 }
 
-/// The listener behind a descriptor; an error says what is there instead.
+/// A listener that was passed.
+pub(super) enum Passed {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener),
+}
+
+/// The listener behind a descriptor; an error says what is there instead. It does not block.
 #[cfg(unix)]
-pub(super) fn take(number: i32) -> Result<TcpListener, Status> {
+pub(super) fn take(number: i32) -> Result<Passed, Status> {
     use std::os::fd::BorrowedFd;
     let wrong = |why: String| Status::invalid_argument(format!("descriptor {number} {why}"));
     if number < FIRST {
@@ -87,34 +94,39 @@ pub(super) fn take(number: i32) -> Result<TcpListener, Status> {
     // that is not open at all is refused by the first system call on it, without harm. It is only
     // copied, never owned: whoever else in this process may own it keeps it.
     let passed = unsafe { BorrowedFd::borrow_raw(number) };
-    let listener = check(passed).map_err(wrong)?;
+    let (socket, is_unix) = check(passed).map_err(wrong)?;
     let copied = |error: std::io::Error| wrong(format!("cannot be used: {error}"));
-    listener.set_nonblocking(true).map_err(copied)?;
-    Ok(listener)
+    socket.set_nonblocking(true).map_err(copied)?;
+    Ok(match is_unix {
+        true => Passed::Unix(socket.into()),
+        false => Passed::Tcp(socket.into()),
+    })
 }
 
-/// A copy of the socket, if it is a TCP socket that listens. Neither is left to children.
+/// A copy of the socket, if it is a TCP or Unix socket that listens, and whether it is one of Unix.
+/// Neither is left to children.
 #[cfg(unix)]
-fn check(passed: std::os::fd::BorrowedFd<'_>) -> Result<TcpListener, String> {
+fn check(passed: std::os::fd::BorrowedFd<'_>) -> Result<(socket2::Socket, bool), String> {
     // Copies close when another program is executed.
     let copy = passed.try_clone_to_owned().map_err(|error| format!("is not open: {error}"))?;
     let socket = socket2::Socket::from(copy);
     let kind = socket.r#type().map_err(|_| "is not a socket".to_owned())?;
     let address = socket.local_addr().map_err(|error| format!("has no address: {error}"))?;
-    if kind != socket2::Type::STREAM || address.as_socket().is_none() {
-        return Err("is not a TCP socket".to_owned());
+    let is_unix = address.domain() == socket2::Domain::UNIX;
+    if kind != socket2::Type::STREAM || !(is_unix || address.as_socket().is_some()) {
+        return Err("is not a TCP or Unix socket".to_owned());
     }
     if !socket.is_listener().map_err(|error| format!("cannot be asked: {error}"))? {
-        return Err("is a TCP socket that does not listen".to_owned());
+        return Err("is a socket that does not listen".to_owned());
     }
     let original = socket2::SockRef::from(&passed);
     original.set_cloexec(true).map_err(|error| format!("cannot be kept from children: {error}"))?;
-    Ok(socket.into())
+    Ok((socket, is_unix))
 }
 
 /// Descriptors are not passed on this system.
 #[cfg(not(unix))]
-pub(super) fn take(_: i32) -> Result<TcpListener, Status> {
+pub(super) fn take(_: i32) -> Result<Passed, Status> {
     Err(Status::unimplemented("listeners are inherited on Unix alone"))
 }
 
@@ -153,7 +165,10 @@ mod tests {
     fn what_is_no_listener_is_named() {
         use std::os::fd::AsRawFd;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let taken = take(listener.as_raw_fd()).expect("a listener");
+        let taken = match take(listener.as_raw_fd()) {
+            Ok(Passed::Tcp(taken)) => taken,
+            _ => panic!("it is a TCP listener"),
+        };
         assert_eq!(taken.local_addr().ok(), listener.local_addr().ok());
         let dialled =
             std::net::TcpStream::connect(taken.local_addr().expect("one")).expect("it is");
@@ -163,11 +178,11 @@ mod tests {
         for (number, why) in [
             (dialled.as_raw_fd(), "does not listen"),
             (file.as_raw_fd(), "is not a socket"),
-            (datagrams.as_raw_fd(), "is not a TCP socket"),
-            (silent.as_raw_fd(), "is not a TCP socket"),
+            (datagrams.as_raw_fd(), "is not a TCP or Unix socket"),
+            (silent.as_raw_fd(), "does not listen"),
             (1_000_000, "is not open"),
         ] {
-            let status = take(number).expect_err(why);
+            let status = take(number).err().expect(why);
             assert!(status.text().contains(why), "{status}");
         }
     }

@@ -5,7 +5,9 @@ use crate::{
     limits::meta_bytes,
     stream::{self, Codec},
 };
-use farcall_core::{Body, Bounds, Code, Compress, Origin, Put, Shape, Status, Take, Ticket, Why};
+use farcall_core::{
+    Body, Bounds, Code, Compress, LEAVING, Origin, Put, Shape, Status, Take, Ticket, Why,
+};
 use farcall_wire::{EndHead, Head, Out, ReplyHead, ResponseHead, Wire, compress, format};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -232,12 +234,26 @@ impl<'a> Reply<'a> {
 
     /// The same, under these names.
     #[cold]
-    pub(crate) fn fail_as(
-        self,
-        (service, method): (&str, &str),
-        status: &Status,
-        meta: &[(String, String)],
-    ) {
+    pub(crate) fn fail_as(self, names: (&str, &str), status: &Status, meta: &[(String, String)]) {
+        // What was run must not say in the machine's own words that it was not: its caller would
+        // run it again. Those of another peer are not repeated anyway.
+        let own = status.origin() == Origin::Local && status.text() == LEAVING;
+        if own && !self.rules.as_they_are {
+            let said = format!("its handler says: {LEAVING}");
+            return self.tell(names, &Status::new(status.code(), said), meta);
+        }
+        self.tell(names, status, meta);
+    }
+
+    /// Answers a call that was not run.
+    #[cold]
+    pub(crate) fn refuse(self, status: &Status) {
+        let names = (self.service, self.method);
+        self.tell(names, status, &[]);
+    }
+
+    #[cold]
+    fn tell(self, (service, method): (&str, &str), status: &Status, meta: &[(String, String)]) {
         end(self.watch, Outcome::Failed(status));
         if self.ticket.oneway {
             return;

@@ -170,7 +170,9 @@ impl Server {
     /// program knows, such as a secret that was given on the command line.
     #[must_use]
     pub fn finding(mut self, finding: Finding) -> Server {
-        self.settings.given.push(finding);
+        if !self.settings.given.contains(&finding) {
+            self.settings.given.push(finding);
+        }
         self
     }
 }

@@ -40,8 +40,15 @@ impl Shared {
     /// Listens on an address, which was given as this URL.
     pub(super) async fn bind(&self, address: Address, url: &str) -> Result<Listener, Status> {
         let failed = |e: io::Error| {
-            Status::unavailable(format!("cannot listen on {url}: {e}"))
-                .with_hint("another process may have the address; port 0 takes a free one")
+            let status = Status::unavailable(format!("cannot listen on {url}: {e}"));
+            match e.kind() {
+                io::ErrorKind::AddrInUse => status
+                    .with_hint("another process may have the address; port 0 takes a free one"),
+                io::ErrorKind::PermissionDenied if !url.starts_with("unix:") => {
+                    status.with_hint("ports below 1024 are not for everybody")
+                }
+                _ => status,
+            }
         };
         match address {
             Address::Tls(..) if !self.has_tls() => {

@@ -6,7 +6,7 @@ use super::{
     tokens::Start,
     words::{Asked, Given},
 };
-use crate::server::{Cx, Server};
+use crate::server::{Cx, Finding, Server};
 use bytes::Bytes;
 use farcall_core::{Limits, Status, Value};
 use std::{fs::File, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -51,7 +51,7 @@ impl Server {
     #[must_use]
     pub fn files(self, side: &Side, files: Files) -> Server {
         let (takes, gives) = ((side.clone(), files.clone()), (side.clone(), files.clone()));
-        let mut server = self;
+        let mut server = self.shows_side(side);
         if files.takes {
             server = server.handle(&files.service, "TransferFile", move |cx, body| {
                 answer(takes.clone(), cx, body, take)
@@ -75,8 +75,9 @@ impl Server {
         F: Fn(TcpStream, SideCall) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
+        let server = self.shows_side(side);
         let (side, both) = (side.clone(), Arc::new((accept, run)));
-        self.handle(STREAMS, "Stream", move |cx: Arc<Cx>, body| {
+        server.handle(STREAMS, "Stream", move |cx: Arc<Cx>, body| {
             let (side, both) = (side.clone(), Arc::clone(&both));
             async move {
                 let asked = read(&cx, &body)?;
@@ -94,6 +95,26 @@ impl Server {
                 cx.encode(&given.write(cx.format()))
             }
         })
+    }
+}
+
+impl Server {
+    /// What a review should know of these connections: they are not encrypted, whatever the calls
+    /// are.
+    fn shows_side(self, side: &Side) -> Server {
+        let local = side.local_addr();
+        if local.ip().to_canonical().is_loopback() {
+            return self;
+        }
+        self.finding(Finding::new(
+            "side-in-the-open",
+            format!(
+                "files and streams go to {local} without encryption, whatever the calls go over: \
+                 they can be read and changed on their way"
+            ),
+            "let Side::listen (farcall serve --files-listen) have an address of a network that is \
+             trusted, or send what must be kept as arguments",
+        ))
     }
 }
 

@@ -142,3 +142,31 @@ async fn one_address_is_asked_again_when_its_server_has_left() -> Result<()> {
     }
     Ok(())
 }
+
+/// The words of a server that is leaving, out of the mouth of a handler that has run: they may be
+/// what another server told it. They make nobody run it again.
+#[tokio::test]
+async fn a_handler_cannot_say_that_it_did_not_run() -> Result<()> {
+    const WORDS: &str = "the server is leaving; this call was not run";
+    for protocol in PROTOCOLS {
+        for status in [Status::from(WORDS), Status::unavailable(WORDS)] {
+            let runs = Arc::new(AtomicU64::new(0));
+            let (counted, said) = (Arc::clone(&runs), status.clone());
+            let server = Server::new().func("Work", "Write", move |(): ()| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                std::future::ready(Err::<(), _>(said.clone()))
+            });
+            let bound = server.listen("tcp://127.0.0.1:0").await?;
+            let at = bound.addresses()[0].replace("tcp://", "");
+            let serving = tokio::spawn(bound.run());
+            let builder = Client::builder(format!("{protocol}://{at}"));
+            let client = builder.fail(Fail::Over { retries: 3 }).build().await?;
+            let failed = client.call_as::<(), ()>("Work.Write", ()).await.expect_err("it failed");
+            assert_eq!(runs.load(Ordering::SeqCst), 1, "{protocol}: {failed}");
+            assert_eq!(failed.sent(), Sent::Yes, "{protocol}: {failed}");
+            assert!(failed.text().contains(WORDS), "{protocol}: {failed}");
+            serving.abort();
+        }
+    }
+    Ok(())
+}

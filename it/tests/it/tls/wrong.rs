@@ -165,7 +165,7 @@ async fn what_is_said_when_building() -> Result<()> {
         (Tls::files(&empty, &one.key), "it holds no certificate in PEM"),
         (Tls::files(&one.cert, &empty), "it holds no private key in PEM"),
         (Tls::files(&one.cert, &one.cert), "it holds no private key in PEM"),
-        (Tls::files(&one.cert, &two.key), "two-key.pem`: "),
+        (Tls::files(&one.cert, &two.key), "two-key.pem` is not that of the certificate"),
         (one.tls().client_ca(&empty), "it holds no certificate in PEM"),
         (Tls::pem("-----BEGIN CERTIFICATE-----\nAA", "x"), "the PEM text cannot be used"),
     ] {

@@ -2,7 +2,7 @@
 
 use super::{
     files::{Fresh, Source},
-    provider, refused, roots,
+    mismatched, provider, refused, roots,
     session::{self, Role},
 };
 use crate::{address::TlsOptions, net::Stream};
@@ -109,7 +109,7 @@ impl ClientTls {
         let builder = builder.with_root_certificates(roots);
         let Some((cert, key)) = &self.identity else { return Ok(builder.with_no_client_auth()) };
         let config = builder.with_client_auth_cert(cert.certificates()?, key.key()?);
-        config.map_err(|error| Status::invalid_argument(format!("{cert} and {key}: {error}")))
+        config.map_err(|error| mismatched(cert, key, error))
     }
 }
 

@@ -1,7 +1,10 @@
 //! Certificates and keys: where they are read from, and when they are read again.
 
 use farcall_core::Status;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer,
+    pem::{self, PemObject},
+};
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
@@ -27,17 +30,17 @@ impl Source {
         match found {
             Ok(found) if found.is_empty() => Err(self.bad("it holds no certificate in PEM")),
             Ok(found) => Ok(found),
-            Err(error) => Err(self.bad(error)),
+            Err(error) => Err(self.bad(pem_words(error))),
         }
     }
 
     /// The first private key: PKCS#8, PKCS#1 or SEC 1.
     pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, Status> {
         PrivateKeyDer::from_pem_slice(&self.text()?).map_err(|error| match error {
-            rustls::pki_types::pem::Error::NoItemsFound => {
+            pem::Error::NoItemsFound => {
                 self.bad("it holds no private key in PEM (encrypted ones are not read)")
             }
-            error => self.bad(error),
+            error => self.bad(pem_words(error)),
         })
     }
 
@@ -58,6 +61,16 @@ impl Source {
             Source::File(path) => fs::read(path).map_err(|error| self.bad(error)),
             Source::Text(text) => Ok(text.clone()),
         }
+    }
+}
+
+/// What is wrong with PEM text, for whoever wrote the file.
+fn pem_words(error: pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "it breaks off in the middle".to_owned(),
+        pem::Error::IllegalSectionStart { .. } => "a section of it has no proper start".to_owned(),
+        pem::Error::Base64Decode(_) => "what should be base64 is not".to_owned(),
+        error => error.to_string(),
     }
 }
 

@@ -52,6 +52,16 @@ fn roots(source: &files::Source) -> Result<RootCertStore, Status> {
     Ok(roots)
 }
 
+/// A certificate and a key that rustls does not take.
+fn mismatched(cert: &files::Source, key: &files::Source, error: rustls::Error) -> Status {
+    Status::invalid_argument(match error {
+        rustls::Error::InconsistentKeys(_) => {
+            format!("the key in {key} is not that of the certificate in {cert}")
+        }
+        error => format!("{cert} and {key}: {error}"),
+    })
+}
+
 /// What rustls does not take from settings.
 fn refused(error: impl fmt::Display) -> Status {
     Status::invalid_argument(format!("TLS cannot be set up: {error}"))

@@ -2,7 +2,7 @@
 
 use super::{
     files::{Fresh, Source},
-    provider, refused, roots,
+    mismatched, provider, refused, roots,
     session::{self, Role},
 };
 use crate::{
@@ -121,9 +121,7 @@ impl Tls {
         let (chain, key) = (self.cert.certificates()?, self.key.key()?);
         // Says so if the key is not the certificate's.
         let config = builder.with_single_cert(chain, key);
-        let mut config = config.map_err(|error| {
-            Status::invalid_argument(format!("{} and {}: {error}", self.cert, self.key))
-        })?;
+        let mut config = config.map_err(|error| mismatched(&self.cert, &self.key, error))?;
         config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
         Ok(config)
     }
