@@ -1,5 +1,5 @@
-//! File transfer and streams beside the calls, when their server ends, and at its door: what runs is
-//! waited for or cut so that nobody takes a part for the whole; plugins and limits hold there too.
+//! File transfer and streams beside the calls, when their server ends, and at its door: what runs
+//! is waited for or cut so that nobody takes a part for the whole; plugins and limits hold too.
 
 use farcall::{
     Client, Code, Cx, Deny, Files, Limits, Moments, Peer, Plugin, Result, Server, Side, SideCall,
@@ -28,6 +28,8 @@ struct Place {
     folder: Folder,
     running: Running,
     client: Client,
+    /// It listens when the server is gone, too.
+    _side: Side,
 }
 
 fn accept(_: &Cx, _: &SideCall) -> Result<()> {
@@ -58,8 +60,12 @@ impl Place {
         let files = Files::of(folder.join("inside")).expect("a folder").take_up_to(1 << 30);
         let server = server.limits(limits).files(&side, files).side_streams(&side, accept, stay);
         let running = Running::start_on(server, address).await.expect("a server");
-        let client = Client::connect(&running.url).await.expect("a connection");
-        Place { folder, running, client }
+        let url = match running.url.strip_prefix("unix://") {
+            Some(path) => format!("rpcx+unix://{}", path.replace('/', "%2F")),
+            None => running.url.clone(),
+        };
+        let client = Client::connect(&url).await.expect("a connection");
+        Place { folder, running, client, _side: side }
     }
 
     async fn given(&self, method: &str, asked: Value) -> Result<Value> {
@@ -214,9 +220,9 @@ async fn a_token_that_nobody_brings_holds_nobody_up() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn addresses_are_denied_beside_the_calls_as_well() -> Result<()> {
     let folder = Folder::new();
-    let address = format!("unix://{}", folder.join("calls.sock").display());
     // Whoever calls over the Unix socket has no address that could be denied.
-    for denied in ["127.0.0.0/8", "10.0.0.0/8"] {
+    for (number, denied) in ["127.0.0.0/8", "10.0.0.0/8"].into_iter().enumerate() {
+        let address = format!("unix://{}", folder.join(format!("{number}.sock")).display());
         let server = Server::new().plug(Deny::new([denied])?);
         let place = Place::of(server, Limits::default(), &address).await;
         let mut upload = place.upload("new", 3).await?;
@@ -228,7 +234,7 @@ async fn addresses_are_denied_beside_the_calls_as_well() -> Result<()> {
     Ok(())
 }
 
-/// Counts who comes and goes; lets in so many.
+/// Counts who comes and goes, and takes its time.
 #[derive(Clone, Default)]
 struct Porter(Arc<[AtomicUsize; 2]>);
 
@@ -262,7 +268,6 @@ async fn plugins_see_who_comes_and_goes_and_connections_count() -> Result<()> {
     let status = other.call("_filetransfer.DownloadFile", json!({"FileName": "large"})).await;
     assert!(status.is_err(), "a third connection");
     drop(other);
-    // Who asked for the first is gone, when it tries to write or to read.
     drop(polite);
     let [came, went] = &*porter.0;
     assert!(came.load(SeqCst) >= 3);

@@ -113,9 +113,9 @@ impl Shared {
         self.limits.connections.saturating_sub(self.host.open())
     }
 
-    /// Lets in a connection beside those of the calls: plugins are asked, before a byte is read, and
-    /// it counts as long as what is given here is held. A server that is leaving lets in who has a
-    /// token.
+    /// Lets in a connection beside those of the calls: plugins are asked, before a byte is read,
+    /// and it counts as long as what is given here is held. A server that is leaving lets in who
+    /// has a token.
     pub(crate) async fn admit_beside(&self, peer: Peer) -> Option<Beside> {
         let admitted = async {
             let mut visit = self.gate.connect(&peer).map_err(Refused::Plugin)?;

@@ -111,8 +111,8 @@ impl Shared {
         }
     }
 
-    /// Waits a moment until what was cut is: a process that ends before closes its connections as if
-    /// all had been said.
+    /// Waits a moment until what was cut is: a process that ends before closes its connections as
+    /// if all had been said.
     async fn resets(&self) {
         for _ in 0..RESETS {
             if self.host.running() == 0 {

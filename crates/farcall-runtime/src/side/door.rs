@@ -24,11 +24,11 @@ use tokio::{
 /// A listener for connections beside those of the calls, for [`Server::files`] and
 /// [`Server::side_streams`]. It listens as long as it or such a server is there.
 ///
-/// Who may connect is asked of the server's plugins, `Allow` and `Deny` among them, before a byte is
-/// read; where several servers share a listener, of those of all. These connections count among the
-/// server's `Limits::connections`. A server that ends waits for what was begun here, and cuts what is
-/// left after `Limits::drain_time`: transfers of files by a reset, so that nobody takes a part for
-/// the whole.
+/// Who may connect is asked of the server's plugins, `Allow` and `Deny` among them, before a byte
+/// is read; where several servers share a listener, of those of all. These connections count among
+/// the server's `Limits::connections`. A server that ends waits for what was begun here, and cuts
+/// what is left after `Limits::drain_time`: transfers of files by a reset, so that nobody takes a
+/// part for the whole.
 ///
 /// These connections are plain TCP, as in rpcx, whatever the calls go over: tokens and bytes can be
 /// read and changed on the way. Where that matters, send them as arguments.

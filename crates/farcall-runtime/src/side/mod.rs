@@ -9,8 +9,8 @@
 //!   turn, one behind the other, for ever;
 //! - tokens that are not used are refused to be given in any number, and expire; Go forgets the
 //!   oldest when there are too many, so that who asks often robs others of theirs;
-//! - who may connect is asked of the server's plugins, before a byte is read, and a server that ends
-//!   waits for what runs (`host.rs`); Go's does neither;
+//! - who may connect is asked of the server's plugins, before a byte is read, and a server that
+//!   ends waits for what runs (`host.rs`);
 //! - this library opens files itself, beneath one folder, and holds peers to the sizes they
 //!   declare (`files.rs`).
 

@@ -125,12 +125,15 @@ fn read(cx: &Cx, body: &Bytes) -> Result<Asked, Status> {
     Asked::read(&cx.decode::<Value>(body)?)
 }
 
+/// Looks at what a call asks for, and gives a token.
+type Prepare = fn(&Side, &Arc<Host>, &Arc<Root>, &Asked) -> Result<Given, Status>;
+
 /// A call for a token; what it is for is looked at where blocking is no harm.
 async fn answer(
     (side, host, files): (Side, Arc<Host>, Files),
     cx: Arc<Cx>,
     body: Bytes,
-    prepare: fn(&Side, &Arc<Host>, &Arc<Root>, &Asked) -> Result<Given, Status>,
+    prepare: Prepare,
 ) -> Result<Bytes, Status> {
     let asked = read(&cx, &body)?;
     let given = spawn_blocking(move || prepare(&side, &host, &files.root, &asked)).await;
