@@ -24,6 +24,7 @@ mod push;
 mod rpcx;
 mod server;
 mod side;
+mod side_ends;
 mod streams;
 mod stress;
 mod tls;

@@ -231,7 +231,7 @@ limits! {
         /// so, and the moment it stops to accept. Default 0 s: who balances by health needs to see
         /// it twice or so.
         pub drain_delay: Duration = Duration::ZERO, Server;
-        /// Time running calls then have to finish. Default 30 s. What is left is cut.
+        /// Time running calls and transfers then have to finish. Default 30 s. What is left is cut.
         pub drain_time: Duration = Duration::from_secs(30), Both;
     }
 }

@@ -3,7 +3,8 @@
 use super::{Shared, gate::Entry};
 use crate::{
     conn::{Conn, Late, Stop},
-    net::Stream,
+    net::{Peer, Stream},
+    side::{Count, Ending},
 };
 use farcall_core::Status;
 use farcall_wire::sniff::Spoken;
@@ -16,7 +17,7 @@ use std::{
 
 /// Room for so many is kept.
 const FEW: usize = 256;
-use tokio::task::unconstrained;
+use tokio::{task::unconstrained, time::timeout};
 
 /// Those that are open.
 #[derive(Default)]
@@ -84,7 +85,7 @@ impl Shared {
         let stream = stream.inspect_err(|why| self.refused(&peer, why))?;
         let admitted = {
             let mut conns = self.conns();
-            conns.make_room(self.limits.connections).map(|gives_way| {
+            conns.make_room(self.room()).map(|gives_way| {
                 let id = conns.next;
                 conns.next += 1;
                 let conn = Conn::new(stream, Arc::clone(self), id, spoken);
@@ -109,6 +110,49 @@ impl Shared {
         })
     }
 
+    /// How many connections there may be, beside those that carry files and streams.
+    fn room(&self) -> usize {
+        self.limits.connections.saturating_sub(self.host.open())
+    }
+
+    /// Lets in a connection beside those of the calls: plugins are asked, before a byte is read,
+    /// and it counts as long as what is given here is held. A server that is leaving lets in who
+    /// has a token.
+    pub(crate) async fn admit_beside(&self, peer: Peer) -> Option<Beside> {
+        let admitted = async {
+            let mut visit = self.gate.connect(&peer).map_err(Refused::Plugin)?;
+            if let Some(visit) = &mut visit {
+                let decided = timeout(self.limits.silence, poll_fn(|cx| visit.poll(cx))).await;
+                decided.unwrap_or_else(|_| Err(too_slow())).map_err(Refused::Plugin)?;
+            }
+            let mut conns = self.conns();
+            let gives_way = match conns.draining {
+                true => None,
+                false => conns.make_room(self.room())?,
+            };
+            let beside = Beside { _visit: visit, _count: self.host.enter() };
+            Ok::<_, Refused>((beside, gives_way))
+        };
+        match admitted.await {
+            Ok((beside, gives_way)) => {
+                if let Some(late) = gives_way {
+                    late.stop(Stop::Room);
+                }
+                Some(beside)
+            }
+            Err(why) => {
+                self.refused(&peer, &why);
+                let why = match why {
+                    Refused::Plugin(status) => status.to_string(),
+                    Refused::Full => "Limits::connections".to_owned(),
+                    Refused::Leaving => "the server is leaving".to_owned(),
+                };
+                tracing::info!(%peer, why, "connection for a transfer refused");
+                None
+            }
+        }
+    }
+
     /// The system has no room for one more connection: the one that was silent for longest gives
     /// way. False where all have spoken.
     pub(super) fn let_one_go(&self) -> bool {
@@ -124,12 +168,24 @@ impl Shared {
     /// Tells all connections to finish and to close, or to close now, and lets no more in.
     pub(super) fn stop(&self, how: Stop) {
         self.draining.store(true, Ordering::Relaxed);
+        self.host.end(if matches!(how, Stop::Cut) { Ending::Cut } else { Ending::Leaving });
         let mut conns = self.conns();
         conns.draining = true;
         let open: Vec<_> = conns.open.values().cloned().collect();
         drop(conns);
         open.into_iter().for_each(|late| late.stop(how));
     }
+}
+
+/// A connection beside those of the calls; plugins are told when this is dropped.
+pub(crate) struct Beside {
+    _visit: Option<Entry>,
+    _count: Count,
+}
+
+#[cold]
+fn too_slow() -> Status {
+    Status::deadline_exceeded("the plugins took too long (Limits::silence)")
 }
 
 /// A connection that takes itself off the list.
@@ -149,10 +205,8 @@ impl Registered {
             Stop::No => visit.poll(cx),
             _ => Poll::Ready(Err(Status::cancelled("the connection has to go"))),
         });
-        let decided = tokio::time::timeout(self.shared.limits.silence, decided).await;
-        let in_time = decided.unwrap_or_else(|_| {
-            Err(Status::deadline_exceeded("the plugins took too long (Limits::silence)"))
-        });
+        let decided = timeout(self.shared.limits.silence, decided).await;
+        let in_time = decided.unwrap_or_else(|_| Err(too_slow()));
         let refused = in_time.map_err(Refused::Plugin);
         refused.inspect_err(|why| self.shared.refused(self.conn.peer(), why)).is_ok()
     }

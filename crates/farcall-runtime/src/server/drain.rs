@@ -1,7 +1,7 @@
 //! Running and ending: serve, fail the health page, stop to accept, say goodbye, let finish, cut.
 
 use super::{Bound, Shared, accept, review::Door};
-use crate::conn::Stop;
+use crate::{clock::after, conn::Stop, side::Ending};
 use farcall_core::Status;
 use std::{
     fmt,
@@ -13,11 +13,13 @@ use std::{
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 /// How often the connections that are left are counted.
 const COUNT: Duration = Duration::from_millis(5);
+/// How often those that were cut are.
+const RESETS: u32 = 100;
 
 impl Bound {
     /// Stops the server from elsewhere.
@@ -33,7 +35,8 @@ impl Bound {
     /// 3. every connection is told goodbye in its protocol's way. What it sent is served, also what
     ///    has not been read yet; what it sends after `Limits::goodbye` is refused as not run. It is
     ///    closed when all is answered, and read by its peer or `Limits::linger` later;
-    /// 4. what is left after `Limits::drain_time`, or at a second signal, is cut: an error says so.
+    /// 4. transfers of files and streams that were begun are waited for, too;
+    /// 5. what is left after `Limits::drain_time`, or at a second signal, is cut: an error says so.
     ///
     /// Dropping the future stops accepting at once and tells the connections goodbye.
     pub async fn run(self) -> Result<(), Status> {
@@ -82,11 +85,7 @@ impl Bound {
             cores.arrived().await;
         }
         drop(leave);
-        let drained = async {
-            while !shared.conns().open.is_empty() {
-                sleep(COUNT).await;
-            }
-        };
+        let drained = shared.drained();
         let why = if second {
             "at a second signal"
         } else {
@@ -100,12 +99,44 @@ impl Bound {
         };
         // Those that have said all they had to say lose nothing.
         let busy = shared.conns().open.values().filter(|late| !late.is_parting()).count();
+        let transfers = shared.host.running();
         shared.stop(Stop::Cut);
-        match busy {
-            0 => Ok(()),
-            busy => {
-                Err(Status::deadline_exceeded(format!("{busy} connections were still busy {why}")))
+        shared.resets().await;
+        let what = match (busy, transfers) {
+            (0, 0) => return Ok(()),
+            (busy, 0) => format!("{busy} connections were"),
+            (0, transfers) => format!("{transfers} transfers were"),
+            (busy, transfers) => format!("{busy} connections and {transfers} transfers were"),
+        };
+        Err(Status::deadline_exceeded(format!("{what} still busy {why}")))
+    }
+}
+
+impl Shared {
+    /// Waits until nothing is left. Tokens for transfers are waited for as long as late calls are.
+    async fn drained(&self) {
+        let late = after(Instant::now(), self.limits.goodbye);
+        while !self.conns().open.is_empty() || self.host.running() > 0 {
+            sleep(COUNT).await;
+        }
+        while self.host.given() > 0 && Instant::now() < late || self.host.running() > 0 {
+            sleep(COUNT).await;
+        }
+        self.host.end(Ending::Void);
+        // One may have been brought in between.
+        while self.host.running() > 0 {
+            sleep(COUNT).await;
+        }
+    }
+
+    /// Waits a moment until what was cut is: a process that ends before closes its connections as
+    /// if all had been said.
+    async fn resets(&self) {
+        for _ in 0..RESETS {
+            if self.host.running() == 0 {
+                return;
             }
+            sleep(COUNT).await;
         }
     }
 }

@@ -31,6 +31,7 @@ mod web;
 pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
 pub use bound::{Bound, Memory};
+pub(crate) use conns::Beside;
 pub use cx::Cx;
 pub(crate) use cx::{Back, ConnInfo, More};
 pub use drain::ShutdownHandle;
@@ -58,6 +59,7 @@ use crate::{
     conn::Late,
     limits::sane,
     net::{self, Stream, Tcp},
+    side::Host,
     target::speak,
 };
 use conns::{Conns, Refused};
@@ -96,6 +98,7 @@ pub struct Server {
     described: Vec<(String, String)>,
     fallback: Option<Entry>,
     known: Asked,
+    host: Arc<Host>,
     tcp: Tcp,
     /// Threads of its own; 0: none.
     cores: usize,
@@ -312,6 +315,11 @@ impl Server {
         }
     }
 
+    /// The server, as connections beside those of its calls know it.
+    pub(crate) fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
+
     fn freeze(self) -> Result<Arc<Shared>, Status> {
         let mut given = self.given;
         let spoken = match self.protocols {
@@ -362,6 +370,7 @@ impl Server {
         let tls = self.tls.map(net::tls::Tls::handle).transpose()?;
         let shared = Arc::new(Shared {
             tcp: self.tcp,
+            host: self.host,
             cores: self.cores,
             #[cfg(feature = "tls")]
             tls,
@@ -384,6 +393,7 @@ impl Server {
             held: AtomicUsize::new(0),
         });
         let _ = about.set(Arc::downgrade(&shared));
+        shared.host.serve(&shared);
         Ok(shared)
     }
 }
@@ -418,6 +428,8 @@ pub(crate) struct Shared {
     pub(crate) spawn: bool,
     /// Calls of each method are counted.
     pub(crate) counted: bool,
+    /// Connections beside those of the calls.
+    host: Arc<Host>,
     tcp: Tcp,
     /// Threads of its own; 0: none.
     cores: usize,

@@ -2,6 +2,7 @@
 
 use super::{
     TOKEN,
+    host::{Asked, Given, Host},
     tokens::{Start, Tokens},
 };
 use farcall_core::{Limits, Status};
@@ -9,7 +10,7 @@ use std::{
     collections::VecDeque,
     fmt,
     net::SocketAddr,
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 use tokio::{
@@ -21,8 +22,13 @@ use tokio::{
 };
 
 /// A listener for connections beside those of the calls, for [`Server::files`] and
-/// [`Server::side_streams`]. It listens as long as it or such a server is there; what is under way
-/// then is finished.
+/// [`Server::side_streams`]. It listens as long as it or such a server is there.
+///
+/// Who may connect is asked of the server's plugins, `Allow` and `Deny` among them, before a byte
+/// is read; where several servers share a listener, of those of all. These connections count among
+/// the server's `Limits::connections`. A server that ends waits for what was begun here, and cuts
+/// what is left after `Limits::drain_time`: transfers of files by a reset, so that nobody takes a
+/// part for the whole.
 ///
 /// These connections are plain TCP, as in rpcx, whatever the calls go over: tokens and bytes can be
 /// read and changed on the way. Where that matters, send them as arguments.
@@ -37,6 +43,8 @@ pub struct Side {
 pub(super) struct Inner {
     pub(super) tokens: Tokens,
     pub(super) limits: Limits,
+    /// Servers that give tokens for this listener.
+    hosts: Mutex<Vec<Weak<Host>>>,
     /// What clients are told to dial.
     address: String,
     local: SocketAddr,
@@ -75,6 +83,7 @@ impl Side {
         let inner = Arc::new(Inner {
             tokens: Tokens::new(limits),
             limits: limits.clone(),
+            hosts: Mutex::default(),
             address: advertised.unwrap_or_else(|| local.to_string()),
             local,
             _alive: alive,
@@ -102,8 +111,24 @@ impl Side {
         self.inner.tokens.sweep(tokio::time::Instant::now());
     }
 
-    pub(super) fn give(&self, start: Start) -> Result<[u8; TOKEN], Status> {
-        self.inner.tokens.give(start)
+    pub(super) fn give(&self, host: &Arc<Host>, start: Start) -> Result<[u8; TOKEN], Status> {
+        self.inner.tokens.give(Given::new(host), start)
+    }
+
+    /// A server will give tokens for this.
+    pub(super) fn join(&self, host: &Arc<Host>) {
+        let mut hosts = self.inner.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.retain(|known| known.strong_count() > 0);
+        if !hosts.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(host))) {
+            hosts.push(Arc::downgrade(host));
+        }
+    }
+}
+
+impl Inner {
+    fn hosts(&self) -> Vec<Arc<Host>> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.iter().filter_map(Weak::upgrade).collect()
     }
 }
 
@@ -141,19 +166,38 @@ async fn accept(listener: TcpListener, inner: Weak<Inner>, mut gone: oneshot::Re
     }
 }
 
-/// Reads the token. What it leads to is a task of its own, which nobody aborts.
+/// Asks who may connect, and reads the token. What it leads to is a task of its own, which nobody
+/// aborts but the server's end.
 async fn greet(inner: Arc<Inner>, mut stream: TcpStream, peer: SocketAddr) {
+    let mut visits = Vec::new();
+    for host in inner.hosts() {
+        match host.ask(peer).await {
+            Asked::In(visit) => visits.push(visit),
+            Asked::Nobody => {}
+            Asked::Refused => return,
+        }
+    }
     let mut token = [0; TOKEN];
     let read = timeout(inner.tokens.time(), stream.read_exact(&mut token)).await;
     let Ok(Ok(_)) = read else {
         return tracing::debug!(%peer, "a connection for a transfer brought no token");
     };
-    let Some((start, permit)) = inner.tokens.take(&token) else {
+    let Some(brought) = inner.tokens.take(&token) else {
         return tracing::info!(%peer, "a connection for a transfer brought no token of ours");
     };
+    let host = Arc::clone(brought.given.host());
+    visits.retain(|visit| visit.is_of(&host));
+    if visits.is_empty() {
+        // Its server came after it.
+        match host.ask(peer).await {
+            Asked::In(visit) => visits.push(visit),
+            Asked::Nobody | Asked::Refused => return,
+        }
+    }
     let _ = stream.set_nodelay(true);
     tokio::spawn(async move {
-        start(stream).await;
-        drop(permit);
+        let running = brought.given.brought();
+        (brought.start)(stream, host.ending()).await;
+        drop((running, brought.permit, visits));
     });
 }

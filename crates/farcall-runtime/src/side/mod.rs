@@ -9,12 +9,15 @@
 //!   turn, one behind the other, for ever;
 //! - tokens that are not used are refused to be given in any number, and expire; Go forgets the
 //!   oldest when there are too many, so that who asks often robs others of theirs;
+//! - who may connect is asked of the server's plugins, before a byte is read, and a server that
+//!   ends waits for what runs (`host.rs`);
 //! - this library opens files itself, beneath one folder, and holds peers to the sizes they
 //!   declare (`files.rs`).
 
 mod client;
 mod door;
 mod files;
+mod host;
 mod names;
 mod serve;
 mod tokens;
@@ -23,6 +26,7 @@ mod words;
 pub use client::{Download, Transfer};
 pub use door::Side;
 pub use files::Files;
+pub(crate) use host::{Count, Ending, Host};
 pub use serve::SideCall;
 
 /// Bytes of a token (rpcx `server/file_transfer.go`).

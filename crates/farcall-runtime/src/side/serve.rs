@@ -3,6 +3,7 @@
 use super::{
     CHUNK, KEPT, STREAMS, Side,
     files::{Coming, Files, Root},
+    host::{Ending, Host, until},
     tokens::Start,
     words::{Asked, Given},
 };
@@ -13,6 +14,7 @@ use std::{fs::File, future::Future, io, net::SocketAddr, sync::Arc, time::Durati
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::watch::Receiver,
     task::spawn_blocking,
     time::timeout,
 };
@@ -22,6 +24,7 @@ use tokio::{
 pub struct SideCall {
     meta: Vec<(String, String)>,
     peer: Option<SocketAddr>,
+    ending: Option<Receiver<Ending>>,
 }
 
 impl SideCall {
@@ -39,6 +42,15 @@ impl SideCall {
     pub fn peer(&self) -> Option<SocketAddr> {
         self.peer
     }
+
+    /// Waits until the server was told to end. A stream has `Limits::drain_time` from then on; then
+    /// its future is dropped. Never ready before there is a connection.
+    pub async fn leaving(&self) {
+        match &self.ending {
+            Some(ending) => until(ending.clone(), Ending::Leaving).await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 impl Server {
@@ -50,8 +62,11 @@ impl Server {
     /// `side` was given.
     #[must_use]
     pub fn files(self, side: &Side, files: Files) -> Server {
-        let (takes, gives) = ((side.clone(), files.clone()), (side.clone(), files.clone()));
         let mut server = self.shows_side(side);
+        let host = Arc::clone(server.host());
+        side.join(&host);
+        let takes = (side.clone(), host, files.clone());
+        let gives = takes.clone();
         if files.takes {
             server = server.handle(&files.service, "TransferFile", move |cx, body| {
                 answer(takes.clone(), cx, body, take)
@@ -68,6 +83,7 @@ impl Server {
     /// Takes streams of bytes as rpcx's stream service does (`EnableStreamService`): a method
     /// `_streamservice.Stream` that gives tokens for connections to `side`. `accept` says who may
     /// have one, and `run` is given the connection behind the token; both ends have it as it is.
+    /// A server that ends waits for `run`, and drops its future after `Limits::drain_time`.
     #[must_use]
     pub fn side_streams<A, F, Fut>(self, side: &Side, accept: A, run: F) -> Server
     where
@@ -76,20 +92,28 @@ impl Server {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let server = self.shows_side(side);
+        let host = Arc::clone(server.host());
+        side.join(&host);
         let (side, both) = (side.clone(), Arc::new((accept, run)));
         server.handle(STREAMS, "Stream", move |cx: Arc<Cx>, body| {
-            let (side, both) = (side.clone(), Arc::clone(&both));
+            let (side, host, both) = (side.clone(), Arc::clone(&host), Arc::clone(&both));
             async move {
                 let asked = read(&cx, &body)?;
-                let mut call = SideCall { meta: asked.meta, peer: None };
+                let mut call = SideCall { meta: asked.meta, peer: None, ending: None };
                 (both.0)(&cx, &call)?;
-                let start: Start = Box::new(move |stream| {
+                let start: Start = Box::new(move |stream, ending| {
                     Box::pin(async move {
                         call.peer = stream.peer_addr().ok();
-                        (both.1)(stream, call).await;
+                        call.ending = Some(ending.clone());
+                        tokio::select! {
+                            () = (both.1)(stream, call) => {}
+                            () = until(ending, Ending::Cut) => {
+                                tracing::warn!("a stream was cut (Limits::drain_time)");
+                            }
+                        }
                     })
                 });
-                let token = side.give(start)?;
+                let token = side.give(&host, start)?;
                 let address = side.address().to_owned();
                 let given = Given { token, address, size: None, confirms: false };
                 cx.encode(&given.write(cx.format()))
@@ -122,63 +146,78 @@ fn read(cx: &Cx, body: &Bytes) -> Result<Asked, Status> {
     Asked::read(&cx.decode::<Value>(body)?)
 }
 
+/// Looks at what a call asks for, and gives a token.
+type Prepare = fn(&Side, &Arc<Host>, &Arc<Root>, &Asked) -> Result<Given, Status>;
+
 /// A call for a token; what it is for is looked at where blocking is no harm.
 async fn answer(
-    (side, files): (Side, Files),
+    (side, host, files): (Side, Arc<Host>, Files),
     cx: Arc<Cx>,
     body: Bytes,
-    prepare: fn(&Side, &Arc<Root>, &Asked) -> Result<Given, Status>,
+    prepare: Prepare,
 ) -> Result<Bytes, Status> {
     let asked = read(&cx, &body)?;
-    let given = spawn_blocking(move || prepare(&side, &files.root, &asked)).await;
+    let given = spawn_blocking(move || prepare(&side, &host, &files.root, &asked)).await;
     let given = given.map_err(|_| Status::internal("the file could not be looked at"))??;
     cx.encode(&given.write(cx.format()))
 }
 
-fn give(side: &Side, root: &Arc<Root>, asked: &Asked) -> Result<Given, Status> {
+fn give(side: &Side, host: &Arc<Host>, root: &Arc<Root>, asked: &Asked) -> Result<Given, Status> {
     let (file, size) = root.open(&asked.name)?;
     let stall = side.limits().write_stall;
-    let start: Start = Box::new(move |stream| {
+    let start: Start = Box::new(move |mut stream, ending| {
         Box::pin(async move {
-            if let Err(error) = send(stream, file, size, stall).await {
+            let sent = or_cut(send(&mut stream, file, size, stall), ending).await;
+            if let Err(error) = sent {
+                reset(&stream);
                 tracing::info!(%error, "a file was not fetched to its end");
             }
         })
     });
-    let (token, address) = (side.give(start)?, side.address().to_owned());
+    let (token, address) = (side.give(host, start)?, side.address().to_owned());
     Ok(Given { token, address, size: Some(size), confirms: false })
 }
 
-fn take(side: &Side, root: &Arc<Root>, asked: &Asked) -> Result<Given, Status> {
+fn take(side: &Side, host: &Arc<Host>, root: &Arc<Root>, asked: &Asked) -> Result<Given, Status> {
     let Limits { write_stall: stall, file_bytes, .. } = *side.limits();
     side.sweep();
     let coming = root.reserve(asked, file_bytes)?;
-    let start: Start = Box::new(move |stream| {
+    let start: Start = Box::new(move |mut stream, ending| {
         Box::pin(async move {
             let shown = format!("{coming:?}");
-            if let Err(error) = receive(stream, coming, stall).await {
+            let received = or_cut(receive(&mut stream, coming, stall), ending).await;
+            if let Err(error) = received {
+                reset(&stream);
                 tracing::info!(file = shown, %error, "a file did not come");
             }
         })
     });
-    let (token, address) = (side.give(start)?, side.address().to_owned());
+    let (token, address) = (side.give(host, start)?, side.address().to_owned());
     Ok(Given { token, address, size: None, confirms: true })
 }
 
-/// The bytes of a file, exactly as many as were promised; a reset otherwise, because the end of the
-/// connection is all that tells Go's client that the file is complete.
-async fn send(mut to: TcpStream, file: File, size: u64, stall: Duration) -> io::Result<()> {
-    let sent = pour(&mut to, file, size, stall).await;
-    match sent {
-        Ok(()) => {
-            to.shutdown().await?;
-            // What was sent is read before it is closed, or a reset may overtake it.
-            let mut rest = [0; 64];
-            let _ = timeout(stall, to.read(&mut rest)).await;
+/// A transfer, until the server cuts it.
+async fn or_cut(
+    transfer: impl Future<Output = io::Result<()>>,
+    ending: Receiver<Ending>,
+) -> io::Result<()> {
+    tokio::select! {
+        ended = transfer => ended,
+        () = until(ending, Ending::Cut) => {
+            Err(io::Error::other("the server has ended (Limits::drain_time)"))
         }
-        Err(_) => reset(&to),
     }
-    sent
+}
+
+/// The bytes of a file, exactly as many as were promised. Who calls this resets the connection
+/// after an error, because its end is all that tells Go's client that the file is complete.
+async fn send(to: &mut TcpStream, file: File, size: u64, stall: Duration) -> io::Result<()> {
+    pour(to, file, size, stall).await?;
+    to.shutdown().await?;
+    // What was sent is read before it is closed, or a reset may overtake it.
+    let mut rest = [0; 64];
+    let _ = timeout(stall, to.read(&mut rest)).await;
+    Ok(())
 }
 
 async fn pour(to: &mut TcpStream, file: File, size: u64, stall: Duration) -> io::Result<()> {
@@ -196,8 +235,9 @@ async fn pour(to: &mut TcpStream, file: File, size: u64, stall: Duration) -> io:
     Ok(())
 }
 
-/// Takes what was declared, not a byte more or less, and keeps it.
-async fn receive(mut from: TcpStream, mut coming: Coming, stall: Duration) -> io::Result<()> {
+/// Takes what was declared, not a byte more or less, and keeps it. The connection is reset after an
+/// error, as above.
+async fn receive(from: &mut TcpStream, mut coming: Coming, stall: Duration) -> io::Result<()> {
     let begun = spawn_blocking(move || coming.begin().map(|file| (coming, file)));
     let (mut coming, file) = begun.await.map_err(io::Error::other)??;
     let mut file = tokio::fs::File::from_std(file);
@@ -205,14 +245,10 @@ async fn receive(mut from: TcpStream, mut coming: Coming, stall: Duration) -> io
     loop {
         // One byte more than is wanted, so that too many are noticed.
         let most = chunk.len().min(usize::try_from(left).unwrap_or(CHUNK).saturating_add(1));
-        let read = match timeout(stall, from.read(&mut chunk[..most])).await {
-            Ok(Ok(read)) if read as u64 <= left => read,
-            wrong => {
-                reset(&from);
-                wrong??;
-                return Err(io::Error::other("more bytes came than were declared"));
-            }
-        };
+        let read = timeout(stall, from.read(&mut chunk[..most])).await??;
+        if read as u64 > left {
+            return Err(io::Error::other("more bytes came than were declared"));
+        }
         if read == 0 {
             break;
         }
@@ -220,16 +256,11 @@ async fn receive(mut from: TcpStream, mut coming: Coming, stall: Duration) -> io
         left -= read as u64;
     }
     if left > 0 {
-        reset(&from);
         return Err(io::Error::other("fewer bytes came than were declared"));
     }
     file.flush().await?;
     let file = file.into_std().await;
-    let kept = spawn_blocking(move || coming.keep(&file)).await.map_err(io::Error::other)?;
-    if kept.is_err() {
-        reset(&from);
-    }
-    kept?;
+    spawn_blocking(move || coming.keep(&file)).await.map_err(io::Error::other)??;
     // Go's clients do not wait for it.
     let _ = timeout(stall, from.write_all(&[KEPT])).await;
     Ok(())

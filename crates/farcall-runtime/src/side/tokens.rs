@@ -1,6 +1,9 @@
 //! Tokens that were given out and not brought yet: each once, for a time, and only so many.
 
-use super::TOKEN;
+use super::{
+    TOKEN,
+    host::{Ending, Given},
+};
 use farcall_core::{Limits, Status};
 use std::{
     collections::HashMap,
@@ -12,13 +15,13 @@ use std::{
 };
 use tokio::{
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch::Receiver},
     time::Instant,
 };
 
-/// What becomes of the connection that brings a token.
+/// What becomes of the connection that brings a token, and of the server meanwhile.
 pub(super) type Start =
-    Box<dyn FnOnce(TcpStream) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+    Box<dyn FnOnce(TcpStream, Receiver<Ending>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 /// The tokens of one listener.
 pub(super) struct Tokens {
@@ -31,9 +34,15 @@ pub(super) struct Tokens {
 
 /// A token's purpose, until it is brought.
 struct Waiting {
-    start: Start,
+    brought: Brought,
     until: Instant,
-    permit: OwnedSemaphorePermit,
+}
+
+/// What a token leads to.
+pub(super) struct Brought {
+    pub(super) start: Start,
+    pub(super) given: Given,
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
 impl Tokens {
@@ -44,7 +53,7 @@ impl Tokens {
     }
 
     /// A new token for this purpose.
-    pub(super) fn give(&self, start: Start) -> Result<[u8; TOKEN], Status> {
+    pub(super) fn give(&self, given: Given, start: Start) -> Result<[u8; TOKEN], Status> {
         let now = Instant::now();
         let token = random().map_err(|error| {
             tracing::error!(%error, "there is no randomness for a token");
@@ -58,7 +67,8 @@ impl Tokens {
                 self.most
             )));
         };
-        waiting.insert(token, Waiting { start, until: now + self.time, permit });
+        let brought = Brought { start, given, permit };
+        waiting.insert(token, Waiting { brought, until: now + self.time });
         Ok(token)
     }
 
@@ -70,11 +80,12 @@ impl Tokens {
         drop(late);
     }
 
-    /// Takes a token back: what is to be done now, and the permit to do it.
-    pub(super) fn take(&self, token: &[u8; TOKEN]) -> Option<(Start, OwnedSemaphorePermit)> {
+    /// Takes a token back: what is to be done now.
+    pub(super) fn take(&self, token: &[u8; TOKEN]) -> Option<Brought> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = waiting.remove(token)?;
-        (found.until > Instant::now()).then_some((found.start, found.permit))
+        let Waiting { brought, until } = waiting.remove(token)?;
+        drop(waiting);
+        (until > Instant::now() && !brought.given.host().is_void()).then_some(brought)
     }
 
     /// How long a connection has to bring its token.
