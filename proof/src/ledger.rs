@@ -11,10 +11,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
     path::Path,
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Mutex,
 };
 
 /// The server's side: what was run.
@@ -87,23 +84,53 @@ impl Outcome {
 /// The client's side: what was called, and what came of it.
 #[derive(Debug, Default)]
 pub struct Calls {
-    next: AtomicU64,
-    told: Mutex<HashMap<u64, (bool, Option<Outcome>)>>,
+    told: Mutex<Told>,
+}
+
+/// Calls by their numbers, in pages that never move: a table that grows under load would stop all
+/// callers for as long as it takes to copy it, and calls would be late for no other reason.
+#[derive(Debug, Default)]
+struct Told(Vec<Vec<Call>>);
+
+/// Whether it may be run twice, and what came of it.
+type Call = (bool, Option<Outcome>);
+
+/// Calls of a page.
+const PAGE: usize = 1 << 14;
+
+impl Told {
+    fn count(&self) -> u64 {
+        self.0.iter().map(Vec::len).sum::<usize>() as u64
+    }
+
+    fn push(&mut self, call: Call) -> u64 {
+        let id = match self.0.last() {
+            Some(page) if page.len() < PAGE => (self.0.len() - 1) * PAGE + page.len(),
+            _ => {
+                self.0.push(Vec::with_capacity(PAGE));
+                (self.0.len() - 1) * PAGE
+            }
+        };
+        self.0.last_mut().expect("there is one").push(call);
+        id as u64
+    }
+
+    fn call(&mut self, id: u64) -> Option<&mut Call> {
+        self.0.get_mut(id as usize / PAGE)?.get_mut(id as usize % PAGE)
+    }
 }
 
 impl Calls {
     /// The number of a new call.
     pub fn begin(&self, idempotent: bool) -> u64 {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.told.lock().expect("no panic").insert(id, (idempotent, None));
-        id
+        self.told.lock().expect("no panic").push((idempotent, None))
     }
 
     /// A call is over.
     pub fn end(&self, id: u64, result: &Result<u64, Status>) -> Outcome {
         let outcome = Outcome::of(id, result);
         let mut told = self.told.lock().expect("no panic");
-        if let Some(call) = told.get_mut(&id) {
+        if let Some(call) = told.call(id) {
             call.1 = Some(outcome.clone());
         }
         outcome
@@ -112,9 +139,9 @@ impl Calls {
     /// Holds what was told against what was run.
     pub fn settle(&self, ran: &HashMap<u64, Vec<u32>>) -> Settled {
         let told = self.told.lock().expect("no panic");
-        let mut settled = Settled { calls: told.len() as u64, ..Settled::default() };
-        for (id, (idempotent, outcome)) in told.iter() {
-            let runs = ran.get(id).map_or(0, Vec::len);
+        let mut settled = Settled { calls: told.count(), ..Settled::default() };
+        for (id, (idempotent, outcome)) in (0u64..).zip(told.0.iter().flatten()) {
+            let runs = ran.get(&id).map_or(0, Vec::len);
             settled.ran_twice += u64::from(!idempotent && runs > 1);
             let failed = match outcome {
                 Some(Outcome::Ok) => {
@@ -150,7 +177,7 @@ impl Calls {
                 settled.reasons.push(failed.to_owned());
             }
         }
-        settled.strangers = ran.keys().filter(|id| !told.contains_key(id)).count() as u64;
+        settled.strangers = ran.keys().filter(|id| **id >= settled.calls).count() as u64;
         settled
     }
 }

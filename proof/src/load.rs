@@ -19,12 +19,21 @@ use tokio::task::JoinSet;
 pub struct Ended {
     /// When it was due, from the start of the load.
     pub due: Duration,
-    /// How long it took from then on.
+    /// When it was made, which is later where this program did not come to it: deadlines begin here.
+    pub made: Duration,
+    /// How long it took from when it was due.
     pub took: Duration,
     /// What came of it.
     pub outcome: Outcome,
     /// It may be run twice.
     pub idempotent: bool,
+}
+
+impl Ended {
+    /// How long it took from when it was made.
+    pub fn lasted(&self) -> Duration {
+        (self.due + self.took).saturating_sub(self.made)
+    }
 }
 
 /// A load that runs.
@@ -34,6 +43,7 @@ pub struct Load {
     task: tokio::task::JoinHandle<Vec<Ended>>,
     /// When it began.
     pub began: Instant,
+    late: Arc<AtomicU64>,
 }
 
 /// One call of either kind, in the ledger.
@@ -81,10 +91,12 @@ impl Load {
                     let (client, calls) = (client.clone(), Arc::clone(&calls));
                     let ended = Arc::clone(&ended);
                     running.spawn(async move {
+                        let made = began.elapsed();
                         let (_, outcome) = one(&client, &calls, idempotent).await;
                         let took = began.elapsed().saturating_sub(due);
                         ended.lock().expect("no panic").push(Ended {
                             due,
+                            made,
                             took,
                             outcome,
                             idempotent,
@@ -98,7 +110,23 @@ impl Load {
             let mut ended = ended.lock().expect("no panic");
             std::mem::take(&mut *ended)
         });
-        Load { stop, task, began }
+        let late = Arc::new(AtomicU64::new(0));
+        let (over, worst) = (Arc::clone(&stop), Arc::clone(&late));
+        std::thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                let (since, nap) = (Instant::now(), Duration::from_millis(1));
+                std::thread::sleep(nap);
+                let late = since.elapsed().saturating_sub(nap).as_micros() as u64;
+                worst.fetch_max(late, Ordering::Relaxed);
+            }
+        });
+        Load { stop, task, began, late }
+    }
+
+    /// By how many milliseconds the machine was late, at worst, in waking a thread that does
+    /// nothing else: nobody's calls can be sure to end any sooner.
+    pub fn machine_late_ms(&self) -> f64 {
+        self.late.load(Ordering::Relaxed) as f64 / 1000.0
     }
 
     /// Makes no more calls and waits for those that run.

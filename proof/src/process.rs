@@ -203,19 +203,29 @@ impl Process {
 
     /// Seconds of CPU time so far, by all its threads.
     pub fn cpu(&self) -> Done<f64> {
-        let mut sum = 0.0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.pid()))? {
-            // A thread may end while it is looked at.
-            let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            sum += text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0);
-        }
-        Ok(sum / 1e9)
+        cpu(self.pid())
+    }
+
+    /// The same of this program.
+    pub fn own_cpu() -> Done<f64> {
+        cpu(std::process::id())
     }
 
     /// Descriptors that are open.
     pub fn descriptors(&self) -> Done<usize> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.pid()))?.count())
     }
+}
+
+/// Seconds of CPU time of a process so far, by all its threads.
+fn cpu(pid: u32) -> Done<f64> {
+    let mut sum = 0.0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end while it is looked at.
+        let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+        sum += text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0);
+    }
+    Ok(sum / 1e9)
 }
 
 impl Drop for Process {

@@ -106,13 +106,17 @@ async fn hole(protocol: &str, run: Run) -> Done<Verdict> {
     }
     let until = load.began.elapsed();
     proxies[0].set(Fault::None);
+    verdict.note("machine_late_ms", load.machine_late_ms());
     let ended = load.end().await;
     verdict.at_most("detected_s", (noticed - since).as_secs_f64(), 5.0);
     verdict.none("sent_there_after_10_s", late);
-    let slow = ended.iter().filter(|e| e.took > deadline + Duration::from_millis(50)).count();
+    let late = deadline + Duration::from_millis(50);
+    let slow = ended.iter().filter(|ended| ended.lasted() > late).count();
     verdict.none("beyond_the_deadline", slow as u64);
-    let worst = ended.iter().map(|e| e.took).max().unwrap_or_default();
+    let worst = ended.iter().map(Ended::lasted).max().unwrap_or_default();
     verdict.note("slowest_ms", worst.as_millis() as u64);
+    let made = ended.iter().map(|ended| ended.made.saturating_sub(ended.due)).max();
+    verdict.note("made_late_ms", made.unwrap_or_default().as_millis() as u64);
     let settled = fleet.settle(&mut verdict)?;
     let failed = ended.iter().filter(|e| e.outcome != Outcome::Ok);
     let later = failed.filter(|e| e.due > fallen + Duration::from_secs(10) && e.due < until);

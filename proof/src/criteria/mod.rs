@@ -11,6 +11,7 @@ mod readers;
 mod restart;
 mod silent;
 mod spent;
+mod still;
 
 use crate::{Done, verdict::Verdict};
 use std::{future::Future, pin::Pin};
@@ -73,6 +74,7 @@ criteria! {
     "S6" silent::crowds, "silent and slow connections cost little and are closed";
     "S7" spent::descriptors, "without descriptors it waits, and goes on";
     "readers" readers::deaf, "peers that never read are held to their limit and closed";
+    "still" still::clients, "a thousand clients that do not call cost next to nothing";
     "handshakes" handshakes::stalled, "handshakes that stall are closed";
 }
 

@@ -7,6 +7,7 @@ use crate::{
     Done,
     criteria::bombs::gob_messages,
     peers::small_calls,
+    process::Process,
     proxy::Dice,
     service::{count_panics, panics},
     verdict::Verdict,
@@ -59,7 +60,7 @@ pub(super) async fn frames(run: Run) -> Done<Verdict> {
     let frames = run.seconds.map_or(1_000_000, |seconds| (seconds * 10_000).min(1_000_000));
     let folder = Folder::new();
     for (protocol, call) in small_calls().await? {
-        let (cpu, before) = (own_cpu(), panics());
+        let (cpu, before) = (Process::own_cpu()?, panics());
         let mut workers = JoinSet::new();
         for worker in 0..WORKERS {
             let path = folder.join(format!("{protocol}-{worker}"));
@@ -79,7 +80,7 @@ pub(super) async fn frames(run: Run) -> Done<Verdict> {
         verdict.none(format!("{protocol}.ran_from_invalid"), all.ran_from_invalid);
         // Mutations that spare what matters are valid: without any, the judge would not be tested.
         verdict.at_least(format!("{protocol}.ran"), all.ran as f64, 1.0);
-        let each = (own_cpu() - cpu) * 1e6 / all.frames as f64;
+        let each = (Process::own_cpu()? - cpu) * 1e6 / all.frames as f64;
         verdict.at_most(format!("{protocol}.cpu_us_both_sides"), each, 50.0);
         verdict.note(format!("{protocol}.frames"), all.frames);
         if let Some(example) = all.example {
@@ -120,17 +121,6 @@ async fn work(
         }
     }
     Ok(seen)
-}
-
-/// CPU seconds of this process.
-fn own_cpu() -> f64 {
-    let mut sum = 0.0;
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    for task in tasks {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        sum += text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0);
-    }
-    sum / 1e9
 }
 
 /// One to four changes.

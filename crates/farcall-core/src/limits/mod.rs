@@ -211,7 +211,8 @@ limits! {
         /// Time that nothing comes on a client's connection while calls wait, until a heartbeat is
         /// sent, and a quarter more at most. Default 1500 ms. Without a call there are none; nor
         /// are there where the protocol has none (net/rpc, JSON-RPC, HTTP/1.1): there `hung_calls`
-        /// tells.
+        /// tells. A client of several addresses asks after a quarter of it, and where no answer has
+        /// come after another quarter, new calls go to the others until one does.
         pub ping_every: Duration = Duration::from_millis(1500), Client;
         /// Time a server has to say anything after a heartbeat. Default 3 s. Then the connection
         /// is closed, calls on it fail as perhaps sent, and the next one takes calls when the
@@ -219,8 +220,9 @@ limits! {
         pub ping_time: Duration = Duration::from_secs(3), Client;
         /// Calls of a connection that run into their deadlines, one after the other and without a
         /// byte from the server, until it is asked whether it lives: by a heartbeat, or by a call
-        /// of a method that nobody has. Over HTTP/1.1, calls of an address, which gets none then
-        /// while the client has another. Default 3. 0: it is not asked.
+        /// of a method that nobody has; until it answers, new calls go to other addresses where the
+        /// client has some. Over HTTP/1.1, calls of an address, which gets none then while the
+        /// client has another. Default 3. 0: it is not asked.
         pub hung_calls: u32 = 3, Client;
         /// Time a server has to say anything then, `ping_time` at most; over HTTP/1.1, time that
         /// it has said nothing. Default 1 s. Then the connection is closed, calls on it fail as

@@ -4,13 +4,16 @@
 //! After `Limits::hung_calls` in a row, and `Limits::hung_time` in which nothing was answered at
 //! any connection, the address gets no calls. One connection at a time is opened there, in the
 //! driver's own times, and must answer before the address takes part again.
+//!
+//! Before it comes to that, addresses are only doubted: calls go elsewhere while they can, what is
+//! on its way stays, and the next byte ends it. To doubt costs nobody a call, so it is done early.
 
-use super::link::Link;
+use super::{link::Link, many::Health};
 use farcall_core::Limits;
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -19,9 +22,15 @@ use tokio::time::Instant;
 /// How long an address has been silent.
 #[derive(Default)]
 pub(super) struct Silence {
-    aside: AtomicBool,
+    /// What speaks against the address: the lowest bit says that it is set aside, the others
+    /// count its connections that are in doubt.
+    against: AtomicUsize,
     state: Mutex<Missed>,
 }
+
+/// Of what speaks against an address.
+const ASIDE: usize = 1;
+const DOUBT: usize = 2;
 
 #[derive(Default)]
 struct Missed {
@@ -39,14 +48,26 @@ impl Silence {
 
     /// The address is to get no calls.
     pub(super) fn is_aside(&self) -> bool {
-        self.aside.load(Ordering::Acquire)
+        self.against.load(Ordering::Acquire) & ASIDE != 0
+    }
+
+    /// Nothing speaks against calling it.
+    pub(super) fn is_sure(&self) -> bool {
+        self.against.load(Ordering::Acquire) == 0
+    }
+
+    /// When it last answered something, where its connections carry one call at a time.
+    pub(super) fn last(&self) -> Option<Instant> {
+        self.lock().heard
     }
 
     /// It has answered something.
     pub(super) fn heard(&self) {
         let now = Instant::now();
         *self.lock() = Missed { calls: 0, since: None, heard: Some(now) };
-        self.aside.store(false, Ordering::Release);
+        if self.is_aside() {
+            self.against.fetch_and(!ASIDE, Ordering::AcqRel);
+        }
     }
 
     /// A call that waited for so long got no answer before its deadline.
@@ -59,8 +80,26 @@ impl Silence {
         state.calls = state.calls.saturating_add(1);
         let enough = limits.hung_calls > 0 && state.calls >= limits.hung_calls;
         if enough && now.saturating_duration_since(since) >= limits.hung_time {
-            self.aside.store(true, Ordering::Release);
+            self.against.fetch_or(ASIDE, Ordering::AcqRel);
         }
+    }
+}
+
+/// A connection that may hang: while this lives, calls go to other addresses, if others are open.
+pub(super) struct Doubt(Arc<Health>);
+
+impl Doubt {
+    /// Where the client has another address.
+    pub(super) fn of(link: &Link) -> Option<Doubt> {
+        let health = Arc::clone(link.joins.health.as_ref()?);
+        health.silence.against.fetch_add(DOUBT, Ordering::AcqRel);
+        Some(Doubt(health))
+    }
+}
+
+impl Drop for Doubt {
+    fn drop(&mut self) {
+        self.0.silence.against.fetch_sub(DOUBT, Ordering::AcqRel);
     }
 }
 

@@ -456,9 +456,8 @@ impl Connected<'_> {
         }
         drop(guard);
         self.wakers.drain(..).for_each(Waker::wake);
-        if std::mem::take(&mut self.pulse.proving) && fed.is_ok() {
-            self.link.heard();
-            self.link.open();
+        if self.pulse.waited_for && fed.is_ok() {
+            self.pulse.spoke(self.link);
         }
         Poll::Ready(fed.map(|need| self.need = need))
     }

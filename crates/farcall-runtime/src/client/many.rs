@@ -13,10 +13,11 @@ use super::{
     local::Local,
     over::Connector,
     pool::{Pool, Role, Spread},
+    pulse,
     queue::{Place, Queue},
     state::closed,
 };
-use crate::{net::Dialer, target::Target};
+use crate::{clock::after, net::Dialer, target::Target};
 use farcall_core::{Limits, Status};
 use std::{
     collections::hash_map::RandomState,
@@ -119,6 +120,11 @@ impl Health {
 
     pub(super) fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire) > 0 && !self.silence.is_aside()
+    }
+
+    /// It is open, and nothing speaks against it.
+    fn is_sure(&self) -> bool {
+        self.open.load(Ordering::Acquire) > 0 && self.silence.is_sure()
     }
 }
 
@@ -229,21 +235,48 @@ impl Many {
             Select::First => (0, 0),
         };
         let node = &self.nodes[first];
-        if node.health.is_open() && avoid.is_empty() {
+        if node.health.is_sure() && avoid.is_empty() {
             return Ok(Some(node));
         }
         node.nudge()?;
-        // The turns of those that are down go to all others alike.
-        let open = |node: &&Node| node.health.is_open();
-        let fresh = |node: &&Node| open(node) && !avoid.contains(&node.health.index);
-        let nodes = || self.nodes.iter();
-        Ok(match nodes().filter(fresh).count() {
-            0 => match nodes().filter(open).count() {
-                0 => None,
-                some => nodes().filter(open).nth(other % some),
-            },
-            some => nodes().filter(fresh).nth(other % some),
-        })
+        // The turns of those that are down or in doubt go to all others alike.
+        let rank = |node: &&Node| {
+            let Health { index, .. } = &*node.health;
+            let fresh = !avoid.contains(index);
+            node.health.is_open().then(|| (node.health.is_sure(), fresh))
+        };
+        let best = self.nodes.iter().filter_map(|node| rank(&node)).max();
+        let nodes = || self.nodes.iter().filter(|node| best.is_some() && rank(node) == best);
+        Ok(nodes().nth(other % nodes().count().max(1)))
+    }
+
+    /// An address to go to instead of this one, whose connections are all taken: one that has room,
+    /// or one that still answers where this does so no more.
+    pub(crate) fn instead(&self, of: &Link, avoid: &[usize]) -> Option<&Arc<Handle>> {
+        let own = of.joins.health.as_deref()?;
+        if let Select::First = self.select {
+            return None;
+        }
+        let start = self.turn.load(Ordering::Relaxed);
+        let others = || {
+            let turns =
+                (0..self.nodes.len()).map(|at| &self.nodes[(start + at) % self.nodes.len()]);
+            turns.filter(|node| {
+                let Health { index, .. } = *node.health;
+                index != own.index && node.health.is_sure() && !avoid.contains(&index)
+            })
+        };
+        let room = |node: &&Node| match &node.handle.role {
+            Role::Front(pool) => pool.has_room(),
+            _ => false,
+        };
+        let lately = own.silence.last().map(|last| after(last, pulse::look(&of.limits)));
+        let answers = |node: &&Node| {
+            let last = node.health.silence.last();
+            last.is_some_and(|last| lately.is_none_or(|lately| last > lately))
+        };
+        let other = others().find(room).or_else(|| others().find(answers))?;
+        Some(&other.handle)
     }
 
     /// An address, or a place in the lobby. `waited` is what the last try gave.

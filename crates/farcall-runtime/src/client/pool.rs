@@ -167,6 +167,13 @@ impl Pool {
         result
     }
 
+    /// Whether a call that came now would be lent a link.
+    pub(crate) fn has_room(&self) -> bool {
+        let state = self.lock();
+        let room = !state.idle.is_empty() || state.links.len() < self.most;
+        room && state.queue.is_empty() && !state.closed
+    }
+
     /// A link, and whether it was used before: an open one first, then one that is being opened,
     /// then a new one.
     fn pick(&self, state: &mut State, useless: &mut Vec<Arc<Link>>) -> Option<(Arc<Link>, bool)> {

@@ -86,6 +86,63 @@ async fn a_server_that_hangs_is_left() -> Result<()> {
     Ok(())
 }
 
+/// Waits until calls go to the two others.
+async fn left(client: &WorkClient) {
+    until("it is left", async || {
+        let some = tokio::time::timeout(Duration::from_millis(300), shares(client, 9));
+        some.await.is_ok_and(|[_, hung, _]| hung == 0)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_in_doubt_gets_no_calls_and_loses_none() -> Result<()> {
+    let servers = three(&Runs::default()).await;
+    let hangs = Arc::new(AtomicBool::new(false));
+    let hung = relay(servers[1].address.clone(), hangs.clone()).await;
+    let at = [&*servers[0].address, &hung, &servers[2].address];
+    // Nobody is taken for dead, and no call ends before it is answered.
+    let limits = Limits {
+        ping_every: Duration::from_millis(40),
+        ping_time: Duration::from_secs(3600),
+        call_time: None,
+        ..quick()
+    };
+    let client = builder("rpcx", &at).limits(limits).build().await?;
+    until("all are open", async || shares(&client, 9).await.iter().all(|n| *n > 0)).await;
+    hangs.store(true, Ordering::Relaxed);
+    let waiting: Vec<_> = (0..12).map(|id| client.write(id).start()).collect();
+    left(&client).await;
+    assert_eq!(shares(&client, 90).await[1], 0, "it is in doubt");
+    hangs.store(false, Ordering::Relaxed);
+    until("it is called again", async || shares(&client, 9).await[1] > 0).await;
+    for waiting in waiting {
+        waiting.await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_lines_up_where_one_hangs() -> Result<()> {
+    let servers = three(&Runs::default()).await;
+    let hangs = Arc::new(AtomicBool::new(false));
+    let hung = relay(servers[1].address.clone(), hangs.clone()).await;
+    let at = [&*servers[0].address, &hung, &servers[2].address];
+    let limits = Limits { connections_per_client: 2, call_time: None, ..quick() };
+    let client = builder("http", &at).limits(limits).build().await?;
+    until("all are open", async || shares(&client, 9).await.iter().all(|n| *n > 0)).await;
+    hangs.store(true, Ordering::Relaxed);
+    let waiting: Vec<_> = (0..6).map(|id| client.write(id).start()).collect();
+    left(&client).await;
+    assert_eq!(shares(&client, 90).await[1], 0, "its connections are taken");
+    hangs.store(false, Ordering::Relaxed);
+    until("it is called again", async || shares(&client, 9).await[1] > 0).await;
+    for waiting in waiting {
+        waiting.await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_hole_is_found_by_heartbeats_and_never_without_calls() -> Result<()> {
     let silent = hole().await;

@@ -63,7 +63,16 @@ impl<Req> Raw<Req> {
                 "no connection was free before the deadline (Limits::connections_per_client)";
             return Err(Status::deadline_exceeded(text));
         }
-        match pool.take(place, cx.waker())? {
+        let mut taken = pool.take(place, cx.waker())?;
+        if let (Taken::Line(line), None) = (&taken, place)
+            && let Some(other) = self.instead()
+            && let Role::Front(next) = &other.role
+        {
+            pool.leave(*line);
+            taken = next.take(None, cx.waker())?;
+            self.client.handle = other;
+        }
+        match taken {
             Taken::Link(handle) => {
                 if place.is_some() {
                     self.take_what_is_left();
@@ -73,6 +82,19 @@ impl<Req> Raw<Req> {
             }
             Taken::Line(place) => self.line_up(place, 0, timer, cx),
         }
+    }
+
+    /// Where to go instead of lining up at the address that was picked.
+    fn instead(&self) -> Option<Arc<Handle>> {
+        let Role::Many(many) = &self.front.as_ref()?.role else { return None };
+        let avoid = self.tries.as_ref().map_or(&[][..], |tries| &tries.addresses);
+        let other = if self.stays() { None } else { many.instead(self.client.link(), avoid) };
+        other.cloned()
+    }
+
+    /// It tries again where it was before.
+    fn stays(&self) -> bool {
+        matches!(self.client.defaults.fail, Fail::Try { .. }) && self.tries.is_some()
     }
 
     /// Picks one of the client's addresses; false: the call waits for one that is open.
@@ -127,9 +149,8 @@ impl<Req> Raw<Req> {
     /// was sent, so another is picked.
     pub(super) fn pick_again(&self) -> bool {
         let several = self.front.as_ref().is_some_and(|f| matches!(f.role, Role::Many(_)));
-        let stays = matches!(self.client.defaults.fail, Fail::Try { .. }) && self.tries.is_some();
         several
-            && !stays
+            && !self.stays()
             && self.client.link().joins.health.as_ref().is_some_and(|health| !health.is_open())
     }
 
