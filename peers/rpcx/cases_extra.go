@@ -42,7 +42,7 @@ func extraCases() []testCase {
 		cases = append(cases, testCase{"handler/" + codec.name, with(o, checkHandler)})
 	}
 	cases = append(cases, testCase{"handler/own", with(own, checkHandler)})
-	return append(cases, sideCases()...)
+	return append(append(cases, sideCases()...), manyCases()...)
 }
 
 func checkOwnCodec(ctx context.Context, c *client.Client) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,20 +19,23 @@ import (
 )
 
 // httpCases are about what HTTP carries: the gateway, JSON-RPC 2.0, and frames
-// behind a CONNECT. rpcx-go serves the last on a port of its own only. They go
-// over plain TCP.
+// behind a CONNECT. rpcx-go serves the last on a port of its own only. They are
+// no cases behind a CONNECT.
 func httpCases() []testCase {
-	if link.unix || link.ca != "" || tunnel != "" {
+	if tunnel != "" {
 		return nil
 	}
 	cases := []testCase{
-		{"http/connect", httpConnect},
 		{"http/gateway/oneway", gatewayOneway},
 		{"http/gateway/metadata", gatewayMetadata},
 		{"http/gateway/path", gatewayPath},
 		{"http/jsonrpc/call", jsonrpcCall},
 		{"http/jsonrpc/error", jsonrpcError},
 		{"http/jsonrpc/notification", jsonrpcNotification},
+	}
+	if !link.unix {
+		// rpcx-go dials TCP for it.
+		cases = append(cases, testCase{"http/connect", httpConnect})
 	}
 	for _, c := range codecs {
 		cases = append(cases, testCase{"http/gateway/mul/" + c.name, func(ctx context.Context, addr string) error {
@@ -70,7 +74,7 @@ func httpConnect(ctx context.Context, addr string) error {
 
 // gateway posts a payload with the headers of rpcx's HTTP gateway.
 func gateway(ctx context.Context, addr, path string, headers map[string]string, payload []byte) (*http.Response, []byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+path, bytes.NewReader(payload))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://peer"+path, bytes.NewReader(payload))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,7 +82,12 @@ func gateway(ctx context.Context, addr, path string, headers map[string]string, 
 		request.Header.Set(name, value)
 	}
 	// rpcx-go tells its two faces apart once per connection.
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return link.dial(ctx, addr)
+		},
+	}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
 		return nil, nil, err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/smallnest/rpcx/protocol"
@@ -29,7 +30,11 @@ func rawCases() []testCase {
 			if deadline, ok := ctx.Deadline(); ok {
 				_ = conn.SetDeadline(deadline)
 			}
-			return run(&rawConn{Conn: conn, r: bufio.NewReader(conn)})
+			raw := &rawConn{Conn: conn, r: bufio.NewReader(conn)}
+			if err := raw.enter(); err != nil {
+				return err
+			}
+			return run(raw)
 		}})
 	}
 	add("header", rawHeader)
@@ -50,6 +55,24 @@ func rawCases() []testCase {
 type rawConn struct {
 	net.Conn
 	r *bufio.Reader
+}
+
+// enter goes through CONNECT, if this run does.
+func (c *rawConn) enter() error {
+	if tunnel == "" {
+		return nil
+	}
+	if _, err := fmt.Fprintf(c, "CONNECT %s HTTP/1.0\n\n", tunnel); err != nil {
+		return err
+	}
+	response, err := http.ReadResponse(c.r, &http.Request{Method: http.MethodConnect})
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("CONNECT: %s", response.Status)
+	}
+	return nil
 }
 
 func (c *rawConn) send(m *protocol.Message) error {

@@ -39,7 +39,7 @@ func allCases() []testCase {
 func runClient(args []string) int {
 	flags := flag.NewFlagSet("client", flag.ExitOnError)
 	addr := flags.String("addr", "", "HOST:PORT of the server under test")
-	only := flags.String("case", "all", "one case, or all below a name (mul runs mul/...)")
+	only := flags.String("case", "all", "one case, or all below a name (mul runs mul/...); several with commas")
 	limit := flags.Duration("timeout", 10*time.Second, "longest a case may take")
 	flags.StringVar(&tunnel, "connect", "", "go through CONNECT to this path")
 	list := flags.Bool("list", false, "print the names of the cases and exit")
@@ -52,7 +52,7 @@ func runClient(args []string) int {
 	}
 	var chosen []testCase
 	for _, c := range cases {
-		if *only == "all" || c.name == *only || strings.HasPrefix(c.name, *only+"/") {
+		if wanted(c.name, *only) {
 			chosen = append(chosen, c)
 		}
 	}
@@ -96,6 +96,16 @@ func runClient(args []string) int {
 		return 1
 	}
 	return 0
+}
+
+// wanted tells whether a case is one of those asked for.
+func wanted(name, only string) bool {
+	for _, group := range strings.Split(only, ",") {
+		if group == "all" || name == group || strings.HasPrefix(name, group+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // runCase gives up on a case that ignores its context: not everything in the

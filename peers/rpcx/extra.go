@@ -45,6 +45,7 @@ type extras struct {
 	token, path string
 	reflect     bool
 	sides       sides
+	hooks       hooks
 }
 
 func (e *extras) flags(flags *flag.FlagSet) {
@@ -52,6 +53,7 @@ func (e *extras) flags(flags *flag.FlagSet) {
 	flags.StringVar(&e.path, "path", "", "frames behind CONNECT to this path, and nothing else")
 	flags.BoolVar(&e.reflect, "reflect", false, "tell of the services, as Reflection")
 	e.sides.flags(flags)
+	e.hooks.flags(flags)
 }
 
 func (e *extras) add(s *server.Server) error {
@@ -83,7 +85,7 @@ func (e *extras) add(s *server.Server) error {
 			return err
 		}
 	}
-	return e.sides.add(s)
+	return errors.Join(e.hooks.add(s), e.sides.add(s))
 }
 
 // mux serves frames behind CONNECT to one path.

@@ -21,8 +21,10 @@ func runRoll(args []string) int {
 	flags := flag.NewFlagSet("roll", flag.ExitOnError)
 	addr := flags.String("addr", "", "HOST:PORT of the servers")
 	callers := flags.Int("callers", 16, "callers at once")
+	flags.StringVar(&tunnel, "connect", "", "go through CONNECT to this path")
+	link.flags(flags)
 	_ = flags.Parse(args)
-	discovery, err := client.NewPeer2PeerDiscovery("tcp@"+*addr, "")
+	discovery, err := client.NewPeer2PeerDiscovery(network()+"@"+*addr, "")
 	if err != nil {
 		return fail(err)
 	}

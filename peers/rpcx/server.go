@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/smallnest/rpcx/server"
 	"github.com/smallnest/rpcx/share"
@@ -85,6 +87,11 @@ func serve(addr string, untilStdin bool, s *server.Server, run func(net.Listener
 	case err := <-served:
 		return fail(err)
 	case <-stdinClosed:
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			return fail(err)
+		}
 		return 0
 	}
 }

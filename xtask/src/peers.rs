@@ -19,7 +19,7 @@ use std::{
 
 /// One program of another implementation.
 struct Peer {
-    /// The folder in `peers/`, a Go module of its own.
+    /// The folder in `peers/`, a Go module or a workspace of Cargo's of its own.
     folder: &'static str,
     program: &'static str,
 }
@@ -30,6 +30,9 @@ const PEERS: [Peer; 4] = [
     Peer { folder: "gob", program: "gob-peer" },
     Peer { folder: "jsonrpc", program: "jsonrpc-peer" },
 ];
+
+/// rpcx's own crates for Rust, in a workspace of their own.
+const RUST: Peer = Peer { folder: "rpcx-rs", program: "rpcxrs-peer" };
 
 /// How long each fuzz target runs, two at a time: not long, but each time from all that was found.
 const FUZZ_SECONDS: u64 = 5;
@@ -43,6 +46,7 @@ pub(crate) fn run(flags: &[String]) -> Done {
             println!("  {line}");
         }
     }
+    rust(&RUST)?;
     install::node(&home())?;
     install::python(&home())?;
     install::tools()?;
@@ -50,7 +54,8 @@ pub(crate) fn run(flags: &[String]) -> Done {
     let test = ["test", "-p", "farcall-it", "--features", "peers", "--test", "peers"];
     show(cargo().current_dir(root()).args(test).env("FARCALL_PEERS_BIN", &bin))?;
     fuzz::pass(FUZZ_SECONDS)?;
-    let names: Vec<&str> = PEERS.iter().map(|peer| peer.folder).chain(["node", "python"]).collect();
+    let others = [RUST.folder, "node", "python"];
+    let names: Vec<&str> = PEERS.iter().map(|peer| peer.folder).chain(others).collect();
     println!(
         "peers: {} built, the tests against {} passed, fuzzing found nothing, {:.0} s",
         names.len(),
@@ -115,4 +120,21 @@ fn build(peer: &Peer) -> Done<PathBuf> {
         .env("GOFLAGS", flags.trim());
     show(&mut command)?;
     Ok(program)
+}
+
+/// Builds the peer that is written in Rust; names its versions.
+fn rust(peer: &Peer) -> Done {
+    println!("building peers/{}", peer.folder);
+    let (home, folder) = (home(), root().join("peers").join(peer.folder));
+    let target = home.join(peer.folder);
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--locked", "--target-dir"]).arg(&target);
+    show(build.current_dir(folder))?;
+    fs::create_dir_all(bin())?;
+    let program = bin().join(peer.program);
+    fs::copy(target.join("debug").join(peer.program), &program)?;
+    for line in capture(Command::new(program).arg("versions"))?.lines() {
+        println!("  {line}");
+    }
+    Ok(())
 }

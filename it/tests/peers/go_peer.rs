@@ -103,6 +103,18 @@ impl GoServer {
     }
 }
 
+impl GoServer {
+    /// Tells it to end, which it does when it has answered what runs.
+    pub(crate) fn stop(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
+    /// Waits for its end; whether that was a good one.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.wait().is_ok_and(|status| status.success())
+    }
+}
+
 impl Drop for GoServer {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -2,7 +2,9 @@
 //! peers and runs these; a missing peer is a failure.
 
 mod browser;
+mod cells;
 mod codec;
+mod examples;
 mod go_calls_us;
 mod go_peer;
 mod gob;
@@ -14,8 +16,7 @@ mod metrics;
 mod netrpc;
 mod own;
 mod plain;
+mod rpcx_rs;
 mod secure;
-mod sides;
 mod tower;
-mod we_call_go;
 mod web;

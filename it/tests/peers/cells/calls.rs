@@ -1,10 +1,10 @@
-//! Our client against the real rpcx server: every codec, compression, error, one-way call and
-//! time-out.
+//! Our client against the real rpcx server: codecs, bodies, errors, one-way calls, time-outs, many
+//! callers and pushes; each over any carrier.
 //!
 //! No test here lets gzip bodies overlap: rpcx v1.9.4 hands a compressed body on after it gave its
 //! buffer back to a pool, so that overlapping ones can be mixed up on the Go side.
 
-use crate::go_peer::{GoServer, program};
+use crate::go_peer::GoServer;
 use bytes::Bytes;
 use farcall::{Code, Compress, Format, Origin, Result, json};
 use farcall_cli::{
@@ -15,23 +15,16 @@ use farcall_cli::{
     },
 };
 use std::time::Duration;
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(60);
 
 const FORMATS: [Format; 3] = [Format::Json, Format::Protobuf, Format::MsgPack];
 const FOLDS: [Compress; 2] = [Compress::None, Compress::Gzip];
 
-#[tokio::test]
-async fn every_codec_and_compression() -> Result<()> {
-    every_codec_of(GoServer::start()).await?;
-    every_codec_of(behind_connect()).await
-}
-
-/// A server of Go's that takes frames behind `CONNECT /_rpcx_` alone.
-fn behind_connect() -> GoServer {
-    GoServer::of(&program(), &["-http"], "rpcx+http")
-}
-
-async fn every_codec_of(go: GoServer) -> Result<()> {
-    let (arith, echo) = (ArithClient::connect(&go.url).await?, EchoClient::connect(&go.url).await?);
+/// Every codec and compression.
+pub(super) async fn codecs(url: &str) -> Result<()> {
+    let (arith, echo) = (ArithClient::connect(url).await?, EchoClient::connect(url).await?);
     for format in FORMATS {
         for compress in FOLDS {
             let what = format!("{format}, {compress}");
@@ -57,13 +50,12 @@ async fn every_codec_of(go: GoServer) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn what_protobuf_does_not_carry() -> Result<()> {
-    let go = GoServer::start();
+/// What protobuf does not carry.
+pub(super) async fn bare(url: &str) -> Result<()> {
     let (arith, echo, hello) = (
-        ArithClient::connect(&go.url).await?,
-        EchoClient::connect(&go.url).await?,
-        HelloServiceClient::connect(&go.url).await?,
+        ArithClient::connect(url).await?,
+        EchoClient::connect(url).await?,
+        HelloServiceClient::connect(url).await?,
     );
     for format in [Format::Json, Format::MsgPack] {
         for compress in FOLDS {
@@ -82,10 +74,9 @@ async fn what_protobuf_does_not_carry() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn bodies_of_every_size() -> Result<()> {
-    let go = GoServer::start();
-    let echo = EchoClient::connect(&go.url).await?;
+/// Bodies up to 4 MiB.
+pub(super) async fn bodies(url: &str) -> Result<()> {
+    let echo = EchoClient::connect(url).await?;
     for format in [Format::Raw, Format::MsgPack, Format::Json] {
         for compress in FOLDS {
             let echo = echo.clone().format(format).compress(compress);
@@ -99,14 +90,9 @@ async fn bodies_of_every_size() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn failures() -> Result<()> {
-    failures_of(GoServer::start()).await?;
-    failures_of(behind_connect()).await
-}
-
-async fn failures_of(go: GoServer) -> Result<()> {
-    let (arith, echo) = (ArithClient::connect(&go.url).await?, EchoClient::connect(&go.url).await?);
+/// Errors of handlers, of names, and panics.
+pub(super) async fn errors(url: &str) -> Result<()> {
+    let (arith, echo) = (ArithClient::connect(url).await?, EchoClient::connect(url).await?);
     for format in FORMATS {
         let arith = arith.clone().format(format);
         let status = arith.divide(Args { a: 1, b: 0 }).await.expect_err("by zero");
@@ -126,14 +112,41 @@ async fn failures_of(go: GoServer) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn one_way_and_late() -> Result<()> {
-    let go = GoServer::start();
-    let (arith, echo) = (ArithClient::connect(&go.url).await?, EchoClient::connect(&go.url).await?);
+/// Calls that nobody answers.
+pub(super) async fn oneway(url: &str) -> Result<()> {
+    let arith = ArithClient::connect(url).await?;
+    for format in FORMATS {
+        let arith = arith.clone().format(format);
+        for round in 0..20 {
+            arith.mul(Args { a: 2, b: 3 }).oneway().await?;
+            arith.divide(Args { a: 2, b: 0 }).oneway().await?;
+            arith.client().call("Nobody.Home", json!({})).format(Format::Json).oneway().await?;
+            assert_eq!(arith.mul(Args { a: round, b: 3 }).await?.c, 3 * round);
+        }
+    }
+    Ok(())
+}
+
+/// Metadata of every length, there and back.
+pub(super) async fn metadata(url: &str) -> Result<()> {
+    let echo = EchoClient::connect(url).await?;
+    let long = "许".repeat(4000);
+    for format in FORMATS {
+        let call = echo.clone().format(format).echo_meta();
+        let ((), meta) = call.meta("empty", "").meta("ключ", &long).with_meta().await?;
+        assert_eq!(meta.get("empty").as_deref(), Some(""));
+        assert_eq!(meta.get("ключ").as_deref(), Some(long.as_str()));
+        let ((), meta) = echo.clone().format(format).echo_meta().with_meta().await?;
+        assert_eq!(meta.get("ключ"), None, "the call before had it");
+    }
+    Ok(())
+}
+
+/// Calls that are too late, by our clock and by the server's.
+pub(super) async fn deadlines(url: &str) -> Result<()> {
+    let (arith, echo) = (ArithClient::connect(url).await?, EchoClient::connect(url).await?);
     for format in FORMATS {
         let (arith, echo) = (arith.clone().format(format), echo.clone().format(format));
-        arith.mul(Args { a: 2, b: 3 }).oneway().await?;
-        arith.divide(Args { a: 2, b: 0 }).oneway().await?;
         let slow = echo.sleep(SleepArgs { ms: 300 }).deadline(Duration::from_millis(40));
         let status = slow.await.expect_err("too late");
         assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
@@ -143,17 +156,16 @@ async fn one_way_and_late() -> Result<()> {
             tokio::time::sleep(Duration::from_millis(8)).await;
         }
     }
+    // The deadline reaches Go's context: its handler says so, and not our timer.
+    let short = echo.sleep(SleepArgs { ms: 60_000 }).no_deadline().meta("__ServerTimeout", "80");
+    let status = timeout(SOON, short).await.expect("in time").expect_err("too late");
+    assert_eq!((status.text(), status.origin()), ("context deadline exceeded", Origin::Remote));
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_callers_on_one_connection() -> Result<()> {
-    many_callers_of(GoServer::start()).await?;
-    many_callers_of(behind_connect()).await
-}
-
-async fn many_callers_of(go: GoServer) -> Result<()> {
-    let client = farcall::Client::connect(&go.url).await?;
+/// Many callers on one connection, then many connections.
+pub(super) async fn crowds(url: &str) -> Result<()> {
+    let client = farcall::Client::connect(url).await?;
     let (arith, echo) = (ArithClient::from_client(client.clone()), EchoClient::from_client(client));
     for format in FORMATS {
         let callers = (0..64i64).map(|caller| {
@@ -172,13 +184,22 @@ async fn many_callers_of(go: GoServer) -> Result<()> {
             caller.await.expect("no panic")?;
         }
     }
+    let clients = (0..50).map(|number| async move {
+        let arith = ArithClient::connect(url).await?.format(FORMATS[number % FORMATS.len()]);
+        for b in 0..20 {
+            assert_eq!(arith.mul(Args { a: 7, b }).await?.c, 7 * b);
+        }
+        Ok::<(), farcall::Status>(())
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await?;
+    }
     Ok(())
 }
 
-#[tokio::test]
-async fn what_go_pushes() -> Result<()> {
-    let go = GoServer::start();
-    let echo = EchoClient::connect(&go.url).await?;
+/// Messages of the server's; the server is dropped in between.
+pub(super) async fn pushes(url: &str, go: GoServer) -> Result<()> {
+    let echo = EchoClient::connect(url).await?;
     let mut pushes = echo.client().pushes()?;
     for format in FORMATS {
         echo.clone().format(format).push(PushArgs { n: 200 }).await?;
