@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 pub struct Ended {
     /// When it was due, from the start of the load.
     pub due: Duration,
-    /// When it was made, which is later where this program did not come to it: deadlines begin here.
+    /// When it was made, later where this program did not come to it: deadlines begin here.
     pub made: Duration,
     /// How long it took from when it was due.
     pub took: Duration,

@@ -11,8 +11,8 @@
 //!
 //! Where the client has other addresses, they are given the calls long before that: a heartbeat is
 //! sent at the first look without a byte, and where there is no answer at the next one either, or
-//! calls have run into their deadlines, the connection is in doubt until something comes. Calls that
-//! are on it stay and are waited for as ever.
+//! calls have run into their deadlines, the connection is in doubt until something comes. Calls on
+//! it stay and are waited for as ever.
 //!
 //! The clock is read a few times per `ping_every` and never for a message; nothing is sent where no
 //! call waits. Connections that carry one call at a time are judged by their address: see
