@@ -16,6 +16,7 @@ mod conn;
 mod limits;
 pub mod net;
 mod observe;
+mod pace;
 pub mod server;
 pub mod side;
 pub mod stream;
@@ -32,6 +33,7 @@ pub use client::{
 pub use net::tls::{ClientTls, Tls, TlsHandle};
 pub use net::{Identity, Peer, Socket, SocketIo, Tcp};
 pub use observe::{CallLog, ClientMetrics, LoggedCall, Metrics, Rate, RateLimit, TraceContext};
+pub use pace::before_park;
 pub use server::{
     Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Finding, Happening, HttpRequest,
     HttpResponse, Incoming, IntoPage, Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page,
