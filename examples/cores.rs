@@ -27,7 +27,9 @@ async fn main() -> Result<()> {
         .map(|number| {
             let client = client.clone();
             thread::spawn(move || -> Result<()> {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let mut builder = tokio::runtime::Builder::new_current_thread();
+                builder.enable_all().on_thread_park(farcall::before_park);
+                let runtime = builder.build();
                 let runtime = runtime.map_err(|error| Status::internal(error.to_string()))?;
                 runtime.block_on(async {
                     for _ in 0..2 {

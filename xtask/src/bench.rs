@@ -157,12 +157,14 @@ fn detector(programs: &Programs) -> Done<(String, f64)> {
 const METHOD: &str = "\
 Server and client are two processes over loopback TCP, free to use all cores; every caller has one
 call at a time. Over rpcx, bodies are protobuf, encoded and decoded at both ends (bare sockets move
-the same number of bytes and look at nothing; the ping-pong has a connection per caller). Over
-HTTP/1.1 the same raw client loads both servers, and the ratio is of the servers alone; it makes one
-request at a time on each connection, so that both read once and write once for each call, and most
-of their time is the kernel's (`docs/ledger.md` counts the rest). CPU is the time of both processes
-and the kernel's on their behalf, per call. Medians; everyone runs in every round. × is against the
-first of the same table. Above about 0.1 cores of other load, figures are rough.";
+the same number of bytes and look at nothing; the ping-pong has a connection per caller). farcall's
+server has a thread per core, as `farcall serve` does; a row 'per core' says that the client's
+callers have too, with `farcall::before_park`. Over HTTP/1.1 the same raw client loads both servers,
+and the ratio is of the servers alone; it makes one request at a time on each connection, so that
+both read once and write once for each call, and most of their time is the kernel's
+(`docs/ledger.md` counts the rest). CPU is the time of both processes and the kernel's on their
+behalf, per call. Medians; everyone runs in every round. × is against the first of the same table.
+Above about 0.1 cores of other load, figures are rough.";
 
 fn heading(programs: &Programs, options: &Options) -> Done<String> {
     let lock = fs::read_to_string(root().join("Cargo.lock"))?;

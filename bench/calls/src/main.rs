@@ -11,7 +11,8 @@ use load::{Caller, Fallible, Flags, Payload, Report, closed_loop, exit, on_tokio
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    exit(Flags::parse(std::env::args().skip(1)).and_then(|flags| {
+    exit(Flags::parse(std::env::args().skip(1)).and_then(|mut flags| {
+        flags.before_park = farcall::before_park;
         let report = on_tokio(flags.workers, load(&flags))?;
         println!("{report}");
         Ok(())

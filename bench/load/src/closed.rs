@@ -23,7 +23,7 @@ pub async fn closed_loop<C: Caller>(flags: &Flags, callers: Vec<C>) -> Fallible<
     });
     let (each, rest) = (flags.calls / callers.len(), flags.calls % callers.len());
     let cores = match flags.per_core {
-        true => (0..flags.cores()).map(|_| core()).collect::<Fallible<_>>()?,
+        true => (0..flags.cores()).map(|_| core(flags.before_park)).collect::<Fallible<_>>()?,
         false => vec![Handle::current()],
     };
     let tasks: Vec<_> = callers
@@ -54,8 +54,8 @@ pub async fn closed_loop<C: Caller>(flags: &Flags, callers: Vec<C>) -> Fallible<
 }
 
 /// A runtime on a thread of its own, for as long as the program runs.
-fn core() -> Fallible<Handle> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+fn core(before_park: fn()) -> Fallible<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().on_thread_park(before_park).build()?;
     let handle = runtime.handle().clone();
     std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
     Ok(handle)

@@ -45,6 +45,8 @@ pub struct Flags {
     pub workers: Option<usize>,
     /// A runtime of one thread for each core, but for no more than there are connections.
     pub per_core: bool,
+    /// What those threads run before they rest.
+    pub before_park: fn(),
     /// The process whose CPU time is the server's.
     pub pid: Option<i32>,
     /// Speak TLS, and trust this authority (PEM).
@@ -66,6 +68,7 @@ impl Flags {
             codec: "protobuf".to_owned(),
             workers: None,
             per_core: false,
+            before_park: || {},
             pid: None,
             ca: None,
             plain: false,

@@ -16,6 +16,7 @@ mod conn;
 mod limits;
 pub mod net;
 mod observe;
+mod pace;
 pub mod server;
 pub mod side;
 pub mod stream;
@@ -31,6 +32,7 @@ pub use client::{
 pub use net::tls::{ClientTls, Tls, TlsHandle};
 pub use net::{Identity, Peer, Tcp};
 pub use observe::{CallLog, LoggedCall, Metrics, Rate, RateLimit, TraceContext};
+pub use pace::before_park;
 pub use server::{
     Allow, Auth, Bound, CallInfo, Cx, Deciding, Deny, Finding, Happening, HttpRequest,
     HttpResponse, Incoming, IntoPage, Memory, MethodInfo, Methods, Moments, Notice, Outcome, Page,

@@ -89,7 +89,7 @@ pub use farcall_runtime::{
     Oneway, Outbound, Outcome, Over, Page, Peer, Plugin, Push, Pusher, Pushes, Rate, RateLimit,
     Select, Served, Server, Service, ServiceClient, ShutdownHandle, Side, SideCall, Started,
     StreamCall, Target, Tcp, TlsOptions, Token, TraceContext, TracedCall, Transfer, Upload,
-    Verdict, inherits, stream,
+    Verdict, before_park, inherits, stream,
 };
 pub use farcall_runtime::{Answer, ClientCall, ClientPlugin, Incoming, Outgoing};
 #[cfg(feature = "tls")]

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::{Alarm, after},
     net::{ReadHalf, Stream, Told, WriteHalf, told},
+    pace::cut,
     target::Target,
 };
 use bytes::BytesMut;
@@ -441,6 +442,7 @@ impl Connected<'_> {
         // Answers that came together bring their callers back together: the first of them, who
         // finds nothing on its way, leaves the writing to the driver.
         state.crowd = self.events.len() > 1;
+        cut(self.events.len());
         for event in self.events.drain(..) {
             match event {
                 Event::Reply(reply) if !state.slots.has_streams() => {

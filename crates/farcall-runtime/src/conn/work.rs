@@ -4,7 +4,8 @@ use super::{Budget, Conn, late::Leaver, late::Stop, part::Part, scratch};
 use crate::{
     clock::after,
     conn::Close,
-    server::{Back, Cx, Reply, Seen, Watch, cut},
+    pace::cut,
+    server::{Back, Cx, Reply, Seen, Watch},
 };
 use farcall_core::{Body, Call, Limits, MethodId, Status, Ticket};
 use farcall_wire::{Broken, Event, Fed, sniff};

@@ -5,10 +5,9 @@
 //! reset what waits in its queue.
 
 use super::{Bound, Server, Shared};
-use crate::conn::Stop;
+use crate::{conn::Stop, pace::Pace};
 use farcall_core::Status;
 use std::{
-    cell::Cell,
     future::Future,
     io,
     num::NonZero,
@@ -84,7 +83,9 @@ struct Core {
 
 impl Cores {
     fn start(threads: usize, shared: &Arc<Shared>) -> io::Result<Cores> {
-        let cores: io::Result<Vec<Core>> = (0..threads).map(|at| Core::start(at, shared)).collect();
+        let pace = Arc::new(Pace::new());
+        let cores: io::Result<Vec<Core>> =
+            (0..threads).map(|at| Core::start(at, shared, &pace)).collect();
         Ok(Cores { cores: cores?, next: AtomicUsize::new(0), arriving: Arc::default() })
     }
 
@@ -109,14 +110,14 @@ impl Cores {
 }
 
 impl Core {
-    fn start(at: usize, shared: &Arc<Shared>) -> io::Result<Core> {
+    fn start(at: usize, shared: &Arc<Shared>, pace: &Arc<Pace>) -> io::Result<Core> {
         let (tell, told) = mpsc::sync_channel(1);
         let (stay, go) = oneshot::channel();
-        let shared = Arc::clone(shared);
+        let (shared, pace) = (Arc::clone(shared), Arc::clone(pace));
         thread::Builder::new().name(format!("farcall-core-{at}")).spawn(move || {
             let runtime = match Builder::new_current_thread()
                 .enable_all()
-                .on_thread_park(before_rest)
+                .on_thread_park(move || pace.before_park())
                 .build()
             {
                 Ok(runtime) => runtime,
@@ -132,37 +133,6 @@ impl Core {
         Ok(Core { runtime, _stay: stay })
     }
 }
-
-/// What a thread has done since it last rested.
-#[derive(Clone, Copy, Default)]
-struct Done {
-    reads: usize,
-    calls: usize,
-}
-
-thread_local! {
-    static DONE: Cell<Done> = const { Cell::new(Done { reads: 0, calls: 0 }) };
-}
-
-/// A connection was read, and so many calls were cut from what came.
-#[inline]
-pub(crate) fn cut(calls: usize) {
-    let Done { reads, calls: before } = DONE.get();
-    DONE.set(Done { reads: reads + 1, calls: before + calls });
-}
-
-/// Where peers write every call alone, going to sleep between them costs more than the calls: the
-/// peer pays for waking this thread each time. Letting it run first, where it waits for this core,
-/// brings several of its calls at once. Peers that write in batches are better read at once.
-fn before_rest() {
-    let Done { reads, calls } = DONE.take();
-    if calls < reads * BATCH {
-        thread::yield_now();
-    }
-}
-
-/// So many calls to a read are a batch.
-const BATCH: usize = 3;
 
 /// Until the server has ended, and its connections too, as far as they are given time.
 async fn until_done(go: oneshot::Receiver<()>, shared: &Shared) {

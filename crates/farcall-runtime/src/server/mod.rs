@@ -31,7 +31,6 @@ mod web;
 pub use allow::{Allow, Deny};
 pub use auth::{Auth, Token};
 pub use bound::{Bound, Memory};
-pub(crate) use cores::cut;
 pub use cx::Cx;
 pub(crate) use cx::{Back, ConnInfo, More};
 pub use drain::ShutdownHandle;
