@@ -6,6 +6,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::OnceLock,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -19,6 +20,17 @@ use tokio::{
 pub(crate) fn after(moment: Instant, time: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
     moment.checked_add(time).unwrap_or_else(|| moment + FAR)
+}
+
+/// The next moment that all share who are in no hurry, a quarter of a second later at most: one
+/// awakening is for all of them.
+pub(crate) fn together(moment: Instant) -> Instant {
+    const EVERY: Duration = Duration::from_millis(250);
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    let epoch = *EPOCH.get_or_init(Instant::now);
+    let since = moment.saturating_duration_since(epoch).as_millis();
+    let turns = u32::try_from(since / EVERY.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
+    after(epoch, EVERY.saturating_mul(turns)).max(moment)
 }
 
 /// At most one moment to be woken at.

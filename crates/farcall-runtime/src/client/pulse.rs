@@ -19,7 +19,7 @@
 //! `aside.rs`.
 
 use super::{aside::Doubt, link::Link, state::State};
-use crate::clock::{Alarm, after};
+use crate::clock::{Alarm, after, together};
 use farcall_core::{Bounds, Compress, Limits, Shaped, Status, Streams};
 use farcall_wire::{CallHead, Control, Head, format};
 use std::{
@@ -30,6 +30,9 @@ use tokio::time::Instant;
 
 /// Looks per `Limits::ping_every`, while calls wait.
 const LOOKS: u32 = 4;
+
+/// An idle connection is looked at after so many times `Limits::ping_every` at most.
+const IDLE: u32 = 3;
 
 /// A method that nobody has.
 const NOBODYS: (&str, &str) = ("farcall", "alive");
@@ -55,8 +58,8 @@ pub(super) struct Pulse {
     /// Calls that ran into their deadlines since anything was heard.
     missed: u32,
     asked: Option<Asked>,
-    /// No call waited at the last look.
-    idle: bool,
+    /// Looks in a row at which no call waited.
+    idle: u32,
     alarm: Alarm,
 }
 
@@ -78,7 +81,7 @@ impl Pulse {
         self.proving =
             prove && (self.ask(link, time, beat) || elsewhere && self.ask(link, time, call));
         self.waited_for = self.proving;
-        self.idle = true;
+        self.idle = 1;
         self.set(link);
     }
 
@@ -91,8 +94,12 @@ impl Pulse {
 
     fn set(&mut self, link: &Link) {
         let now = Instant::now();
-        let next = if self.idle { link.limits.ping_every } else { look(&link.limits) };
-        let next = after(now, next);
+        let next = match self.idle {
+            0 => after(now, look(&link.limits)),
+            // Who has nothing to wait for looks seldom, and with all others who have: thousands of
+            // idle connections wake nobody thousands of times.
+            looks => together(after(now, link.limits.ping_every.saturating_mul(looks.min(IDLE)))),
+        };
         let at = match self.asked {
             Some(asked) if self.may_doubt(link) => asked.until.min(next),
             Some(asked) => asked.until,
@@ -125,12 +132,13 @@ impl Pulse {
             }
             self.doubt(link);
         } else {
-            self.quiet = self.quiet.saturating_add(if self.idle { LOOKS } else { 1 });
+            self.quiet = self.quiet.saturating_add(if self.idle > 0 { LOOKS } else { 1 });
         }
-        self.idle = link.lock().slots.all_free();
+        let idle = link.lock().slots.all_free();
+        self.idle = if idle { self.idle.saturating_add(1) } else { 0 };
         let early = link.joins.health.is_some();
         let enough = if early { 1 } else { LOOKS };
-        if !heard && self.asked.is_none() && self.quiet >= enough && !self.idle {
+        if !heard && self.asked.is_none() && self.quiet >= enough && !idle {
             // Who is asked early is not taken for dead any earlier.
             let left = LOOKS.saturating_sub(self.quiet);
             let time = link.limits.ping_time.saturating_add(look(&link.limits) * left);
