@@ -190,6 +190,7 @@ fn rpcx_goals(conns: usize, callers: usize, payload: &str) -> Vec<Goal> {
     if payload == "tiny" {
         goals.push(goal("rpcx-go → farcall", go, Side::Server, 0.25));
         goals.push(goal("farcall → rpcx-go", go, Side::Client, 1.0 / 1.8));
+        goals.push(goal("farcall, per core → rpcx-go", go, Side::Client, 1.0 / 1.8));
     }
     goals
 }
